@@ -1,0 +1,46 @@
+//! What can go wrong in a store, and what the caller may do about it.
+
+use thiserror::Error;
+
+/// A store's error. It names no key and no value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// A condition did not hold; nothing was written. Read again and decide again.
+    #[error("the record was changed by somebody else in the meantime")]
+    Conflict,
+    /// A write or a sync failed half way: nobody knows whether the commit is durable. The engine takes no more writes;
+    /// the process must be restarted.
+    #[error("the store could not make the change durable ({0}); whether it was made is only known after a restart")]
+    Ambiguous(String),
+    /// An earlier write or sync failed: the engine takes no more reads or writes.
+    #[error("the store stopped after an earlier failure ({0}); restart the service")]
+    Poisoned(String),
+    /// There is less free space than configured; nothing was written.
+    #[error("the disk of the store has too little free space; free some, the service goes on by itself")]
+    NoSpace,
+    /// A key or value is larger than the store takes; nothing was written.
+    #[error("a record of {bytes} bytes is larger than the {limit} bytes that the store takes")]
+    TooLarge {
+        /// Bytes of the key or value.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A batch names the same row twice; nothing was written. A mistake of the caller's.
+    #[error("one change names the same record twice")]
+    RepeatedKey,
+    /// The engine could not read.
+    #[error("the store could not be read: {0}")]
+    Io(String),
+    /// The store on disk is not one that this version can use.
+    #[error("the store cannot be opened: {0}")]
+    Unusable(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anybody's doing.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Conflict | Self::NoSpace)
+    }
+}

@@ -1,0 +1,1 @@
+//! A store that fails where a test tells it to.

@@ -1,0 +1,82 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+#[cfg(feature = "test-util")]
+pub mod conformance;
+mod error;
+#[cfg(feature = "test-util")]
+pub mod faulty;
+#[cfg(feature = "test-util")]
+pub mod memory;
+
+pub use batch::{Batch, Change, Condition, TableId, Write};
+pub use error::StoreError;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// The position of a commit in the order of all commits of a store: grows with every commit, never repeats, survives
+/// restarts. A stored value carries the one of the commit that wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u64);
+
+/// A value with the version that wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned {
+    /// The commit that wrote it: what a later change is conditional on.
+    pub version: Version,
+    /// The stored bytes.
+    pub value: Bytes,
+}
+
+/// One row of a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The key, without the table.
+    pub key: Bytes,
+    /// The value and its version.
+    pub value: Versioned,
+}
+
+/// Which rows of a table a scan returns, in ascending order of their keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Only keys that begin with this.
+    pub prefix: Vec<u8>,
+    /// Only keys that are greater than this: a whole key (of the row last seen), not a suffix of the prefix.
+    pub after: Option<Vec<u8>>,
+    /// Only keys that are less than this: a whole key.
+    pub before: Option<Vec<u8>>,
+}
+
+/// An ordered store.
+///
+/// Reads see only what is durable. A commit is all or nothing, and durable once it has answered.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The value under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`] once the engine has failed, [`StoreError::Io`] when it cannot read.
+    async fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError>;
+
+    /// At most `limit` rows in `range`, in ascending order of their keys.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    async fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError>;
+
+    /// Applies the whole batch if all its conditions hold, and answers once that (or the state that made a condition
+    /// fail) is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: a condition failed, nothing was written. [`StoreError::Ambiguous`]: the outcome is
+    /// not known, and the engine takes no more writes. [`StoreError::NoSpace`]: nothing was written.
+    /// [`StoreError::TooLarge`]: a key or value is over its limit, nothing was written.
+    async fn commit(&self, batch: Batch) -> Result<Version, StoreError>;
+
+    /// What is wrong with the engine, if anything is: for `/readyz`.
+    fn trouble(&self) -> Option<StoreError> {
+        None
+    }
+}

@@ -1,0 +1,2 @@
+//! facemap-vault.
+fn main() {}
