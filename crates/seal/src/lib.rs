@@ -1,1 +1,29 @@
 #![doc = include_str!("../README.md")]
+
+mod aead;
+mod envelope;
+mod error;
+#[cfg(feature = "test-util")]
+mod fakes;
+mod held;
+mod kdf;
+mod key;
+mod mac;
+mod payload;
+mod place;
+mod provider;
+mod random;
+mod sealing;
+
+pub use envelope::{ENVELOPE_HEADER, ENVELOPE_OVERHEAD, envelope_key_id};
+pub use error::{ProviderError, SealError};
+#[cfg(feature = "test-util")]
+pub use fakes::MemoryProvider;
+pub use held::{HeldKeyEntry, HeldKeys, HeldKeysFile};
+pub use key::{KEY_BYTES, KeyId, SymmetricKey};
+pub use mac::{MacKey, Pseudonym, Pseudonyms};
+pub use payload::SealedPayload;
+pub use place::{Place, Purpose};
+pub use provider::{KeyProvider, Keyring};
+pub use random::SystemRng;
+pub use sealing::SealingKey;
