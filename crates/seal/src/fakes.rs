@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// A [`KeyProvider`] whose one key comes from a seed. It can be told to go away and to come back.
 #[derive(Debug)]
 pub struct MemoryProvider {
-    ring: Keyring,
+    keyring: Keyring,
     rng: SeededRng,
     away: AtomicBool,
     calls: AtomicU64,
@@ -24,8 +24,8 @@ impl MemoryProvider {
     pub fn new(seed: u64) -> Self {
         let rng = SeededRng::new(seed);
         let key = SealingKey::generate(&rng);
-        let ring = Keyring::new(key.id(), [key]).expect("one key, and it is the active one");
-        Self { ring, rng, away: AtomicBool::new(false), calls: AtomicU64::new(0) }
+        let keyring = Keyring::new(key.id(), [key]).expect("one key, and it is the active one");
+        Self { keyring, rng, away: AtomicBool::new(false), calls: AtomicU64::new(0) }
     }
 
     /// From now on nothing is wrapped or unwrapped.
@@ -60,17 +60,17 @@ impl KeyProvider for MemoryProvider {
     }
 
     fn active(&self) -> KeyId {
-        self.ring.active()
+        self.keyring.active()
     }
 
     async fn wrap(&self, place: &Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>, ProviderError> {
         self.call()?;
-        Ok(self.ring.wrap(&self.rng, place, plaintext))
+        Ok(self.keyring.wrap(&self.rng, place, plaintext))
     }
 
     async fn unwrap(&self, place: &Place<'_>, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
         self.call()?;
-        self.ring.unwrap(place, wrapped)
+        self.keyring.unwrap(place, wrapped)
     }
 
     fn key_of(&self, wrapped: &[u8]) -> Result<KeyId, ProviderError> {
