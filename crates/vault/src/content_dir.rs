@@ -1,0 +1,204 @@
+//! The folder of content files, `content/ab/<facemap id>`, where `ab` is the id's first byte.
+
+use crate::{
+    error::{Damage, VaultError},
+    fault::{Faults, Step},
+    files::{create_private_dir, sync_dir},
+    hex,
+    types::FacemapId,
+};
+use model::Rng;
+use std::{
+    ffi::OsStr,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+use zeroize::Zeroizing;
+
+/// What a temporary file's name ends with. It was never anybody's facemap.
+const TEMPORARY: &str = ".new";
+
+/// The folder.
+pub(crate) struct ContentDir {
+    root: PathBuf,
+    /// Which of the 256 folders are known to be durable.
+    durable: Mutex<Vec<bool>>,
+}
+
+/// What is in the folder.
+#[derive(Default)]
+pub(crate) struct Listing {
+    /// Facemap id and length of each content file, in order of the ids.
+    pub(crate) files: Vec<(FacemapId, u64)>,
+    /// What interrupted writes left behind.
+    pub(crate) temporaries: Vec<PathBuf>,
+    /// What is neither: nothing that this program wrote.
+    pub(crate) strangers: u64,
+}
+
+impl ContentDir {
+    /// Creates the folder, durably; it may be there if it is empty.
+    pub(crate) fn create(root: &Path) -> Result<(), VaultError> {
+        create_private_dir(root)?;
+        let mut entries = fs::read_dir(root).map_err(VaultError::io("read the content folder"))?;
+        if entries.next().is_some() { Err(VaultError::Exists { path: root.to_owned() }) } else { Ok(()) }
+    }
+
+    /// The folder that is there.
+    pub(crate) fn open(root: &Path) -> Result<Self, VaultError> {
+        if !root.is_dir() {
+            return Err(VaultError::Unusable {
+                path: root.to_owned(),
+                what: "the folder of the contents is not there; mount its disk or correct `store.path`".into(),
+            });
+        }
+        Ok(Self { root: root.to_owned(), durable: Mutex::new(vec![false; 256]) })
+    }
+
+    /// Writes a content file: temporary file in the same folder, fsync, rename, fsync of the folder. When it answers
+    /// the content is durable under its name, and what was there before is gone from that name.
+    pub(crate) fn write(
+        &self,
+        id: FacemapId,
+        parts: &[&[u8]],
+        rng: &dyn Rng,
+        faults: &Faults,
+    ) -> Result<(), VaultError> {
+        const DOING: &str = "write a content file";
+        let folder = self.folder(id)?;
+        let mut tail = [0; 4];
+        rng.fill(&mut tail);
+        let temporary = folder.join(format!("{id}.{}{TEMPORARY}", hex::encode(&tail)));
+        let written = (|| {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            let (last, first) = parts.split_last().ok_or(io::ErrorKind::InvalidInput)?;
+            first.iter().try_for_each(|part| file.write_all(part))?;
+            if faults.reach(Step::TemporaryHalf).is_err() {
+                return Ok(Err(Step::TemporaryHalf));
+            }
+            file.write_all(last)?;
+            file.sync_all()?;
+            Ok(Ok(()))
+        })();
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(step)) => return faults.reach(step),
+            Err(error) => {
+                // The disk may be full: what is half written must not stay. If it does, the next start removes it.
+                let _ = fs::remove_file(&temporary);
+                return Err(VaultError::io(DOING)(error));
+            }
+        }
+        faults.reach(Step::TemporaryDurable)?;
+        fs::rename(&temporary, self.path(id)).map_err(VaultError::io(DOING))?;
+        faults.reach(Step::Renamed)?;
+        sync_dir(&folder)
+    }
+
+    /// Reads a whole content file of exactly `bytes` into one buffer that is sized once.
+    pub(crate) fn read(&self, id: FacemapId, bytes: u64, from_disk: bool) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        const DOING: &str = "read a content file";
+        let mut file = File::open(self.path(id)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => VaultError::Damaged(Damage::NoContent),
+            _ => VaultError::io(DOING)(error),
+        })?;
+        let metadata = file.metadata().map_err(VaultError::io(DOING))?;
+        if !metadata.is_file() || metadata.len() != bytes {
+            return Err(VaultError::Damaged(Damage::Form));
+        }
+        if from_disk {
+            // A kernel that does not forget is a weaker proof, not a wrong answer.
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+        let bytes = usize::try_from(bytes).map_err(|_| VaultError::Damaged(Damage::Form))?;
+        let mut buffer = Zeroizing::new(vec![0; bytes]);
+        file.read_exact(&mut buffer).map_err(VaultError::io(DOING))?;
+        Ok(buffer)
+    }
+
+    /// Whether there is a content file.
+    pub(crate) fn has(&self, id: FacemapId) -> Result<bool, VaultError> {
+        self.path(id).try_exists().map_err(VaultError::io("look for a content file"))
+    }
+
+    /// Overwrites a content file with random bytes in place, then removes it, durably. False when there is none. The
+    /// slot's burning is what destroys; this keeps the ciphertext from lying about as well.
+    pub(crate) fn destroy(&self, id: FacemapId, rng: &dyn Rng, faults: &Faults) -> Result<bool, VaultError> {
+        const DOING: &str = "destroy a content file";
+        let path = self.path(id);
+        let file = match OpenOptions::new().write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(VaultError::io(DOING)(error)),
+        };
+        let length = file.metadata().map_err(VaultError::io(DOING))?.len();
+        let mut noise = [0; 4096];
+        let mut at = 0;
+        while at < length {
+            rng.fill(&mut noise);
+            let piece = usize::try_from(length - at).map_or(noise.len(), |left| left.min(noise.len()));
+            file.write_all_at(&noise[..piece], at).map_err(VaultError::io(DOING))?;
+            at += piece as u64;
+        }
+        file.sync_data().map_err(VaultError::io(DOING))?;
+        faults.reach(Step::Overwritten)?;
+        fs::remove_file(&path).map_err(VaultError::io(DOING))?;
+        sync_dir(&self.folder(id)?)?;
+        Ok(true)
+    }
+
+    /// Removes what interrupted writes left.
+    pub(crate) fn remove_temporaries(temporaries: &[PathBuf]) -> Result<(), VaultError> {
+        temporaries.iter().try_for_each(fs::remove_file).map_err(VaultError::io("remove a temporary file"))
+    }
+
+    /// Everything in the folder, with lengths.
+    pub(crate) fn list(&self) -> Result<Listing, VaultError> {
+        const DOING: &str = "list the content folder";
+        let mut listing = Listing::default();
+        for folder in fs::read_dir(&self.root).map_err(VaultError::io(DOING))? {
+            let folder = folder.map_err(VaultError::io(DOING))?;
+            let Some([byte]) = folder.file_name().to_str().and_then(hex::decode::<1>) else {
+                // ext4's own folder on a volume of its own.
+                listing.strangers += u64::from(folder.file_name() != OsStr::new("lost+found"));
+                continue;
+            };
+            for entry in fs::read_dir(folder.path()).map_err(VaultError::io(DOING))? {
+                let entry = entry.map_err(VaultError::io(DOING))?;
+                let metadata = entry.metadata().map_err(VaultError::io(DOING))?;
+                let name = entry.file_name();
+                let name = name.to_str().unwrap_or_default();
+                match hex::decode(name) {
+                    Some(id) if id[0] == byte && metadata.is_file() => {
+                        listing.files.push((FacemapId(id), metadata.len()));
+                    }
+                    _ if name.ends_with(TEMPORARY) && metadata.is_file() => listing.temporaries.push(entry.path()),
+                    _ => listing.strangers += 1,
+                }
+            }
+        }
+        listing.files.sort_unstable();
+        Ok(listing)
+    }
+
+    pub(crate) fn path(&self, id: FacemapId) -> PathBuf {
+        self.root.join(hex::encode(&id.0[..1])).join(id.to_string())
+    }
+
+    /// The folder for this id, created and durable.
+    fn folder(&self, id: FacemapId) -> Result<PathBuf, VaultError> {
+        let folder = self.root.join(hex::encode(&id.0[..1]));
+        // Held while syncing: a second writer must not rely on a folder that is there and not yet durable.
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = durable.get_mut(usize::from(id.0[0]))
+            && !*known
+        {
+            create_private_dir(&folder)?;
+            *known = true;
+        }
+        Ok(folder)
+    }
+}

@@ -1,0 +1,140 @@
+//! Facemaps are put and opened here.
+
+use crate::{
+    content_form::{self, Identity},
+    error::{Damage, VaultError},
+    fault::Step,
+    sector::WRAPPED_MAX,
+    slot_keys::SlotSecret,
+    types::{Contents, SlotKind, SlotRef, SlotStatus},
+    vault::{Vault, in_use, of_kind},
+};
+use model::{EnrollmentRef, FacemapBytes};
+
+/// From where, and of whom, a facemap is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// For use: live slots only, pages from wherever they are.
+    ForUse,
+    /// As a proof: prepared slots only, past the page cache.
+    AsProof,
+}
+
+impl Vault {
+    /// Stores a facemap under a prepared slot: fresh data key into the slot, content file, each durable; then both
+    /// are read back from the disk and opened, and the digest is compared. Only then it answers. It may be repeated
+    /// after any failure, and replaces what the earlier attempt left. It runs to its end even if nobody waits.
+    ///
+    /// # Errors
+    /// [`VaultError::ReadBack`] when what is on the disk is not what was given: nothing is live then.
+    /// [`VaultError::WrongStatus`] unless the slot is prepared, [`VaultError::Empty`], [`VaultError::Keys`],
+    /// [`VaultError::NoSpace`], [`VaultError::Io`].
+    pub async fn put(
+        &self,
+        slot: SlotRef,
+        enrollment: &EnrollmentRef,
+        facemap: FacemapBytes,
+    ) -> Result<Contents, VaultError> {
+        let (vault, identity) = (self.clone(), Identity { slot, enrollment: *enrollment });
+        Self::to_the_end(async move { vault.put_and_prove(identity, facemap).await }).await
+    }
+
+    /// Opens the facemap of a live slot. The buffer that held the ciphertext becomes the facemap.
+    ///
+    /// # Errors
+    /// [`VaultError::Damaged`] for whatever is not exactly this facemap of this enrollment, without saying why to the
+    /// one who asks. [`VaultError::WrongStatus`] for a slot that is not live yet, [`VaultError::Burnt`],
+    /// [`VaultError::NoSuchSlot`], [`VaultError::Keys`], [`VaultError::Io`].
+    pub async fn open_facemap(
+        &self,
+        slot: SlotRef,
+        enrollment: &EnrollmentRef,
+        expected: &Contents,
+    ) -> Result<FacemapBytes, VaultError> {
+        let _one_of_few = self.0.at_once.acquire().await.map_err(|_| VaultError::Stopping)?;
+        self.open_as(Identity { slot, enrollment: *enrollment }, *expected, Reading::ForUse).await
+    }
+
+    async fn put_and_prove(&self, identity: Identity, facemap: FacemapBytes) -> Result<Contents, VaultError> {
+        if facemap.is_empty() {
+            return Err(VaultError::Empty);
+        }
+        let _guard = self.0.locks.hold(identity.slot.index).await;
+        let _one_of_few = self.0.at_once.acquire().await.map_err(|_| VaultError::Stopping)?;
+        let secret = self.run(move |inner| inner.prepared_secret(identity.slot)).await?;
+        let (key, wrapped) = secret.new_data_key(&*self.0.provider, &*self.0.rng).await?;
+        let contents = self
+            .run(move |inner| {
+                let contents = content_form::contents_of(&facemap);
+                let sealed = content_form::seal(&key, &*inner.rng, identity, &contents, facemap);
+                inner.slots.change(identity.slot, || Ok(()), |sector| {
+                    let limit = WRAPPED_MAX;
+                    if !sector.set_wrapped(&wrapped) {
+                        return Err(VaultError::WrappedKeyTooLong { bytes: wrapped.len(), limit });
+                    }
+                    Ok(true)
+                })?;
+                inner.faults.reach(Step::KeyDurable)?;
+                inner.contents.write(identity.slot.facemap, &sealed.parts(), &*inner.rng, &inner.faults)?;
+                inner.faults.reach(Step::ContentDurable)?;
+                Ok(contents)
+            })
+            .await?;
+        match self.open_as(identity, contents, Reading::AsProof).await {
+            Ok(_) => Ok(contents),
+            Err(VaultError::Damaged(damage)) => Err(VaultError::ReadBack(damage)),
+            Err(other) => Err(other),
+        }
+    }
+
+    pub(crate) async fn open_as(
+        &self,
+        identity: Identity,
+        expected: Contents,
+        reading: Reading,
+    ) -> Result<FacemapBytes, VaultError> {
+        let (secret, wrapped) = self
+            .run(move |inner| {
+                let sector = match reading {
+                    Reading::ForUse => inner.slots.read(identity.slot)?,
+                    Reading::AsProof => inner.slots.read_from_disk(identity.slot)?,
+                };
+                in_use(&sector)?;
+                of_kind(&sector, SlotKind::Facemap)?;
+                let wanted = match reading {
+                    Reading::ForUse => SlotStatus::Live,
+                    Reading::AsProof => SlotStatus::Prepared,
+                };
+                if sector.status != wanted {
+                    return Err(VaultError::WrongStatus { is: sector.status });
+                }
+                if sector.wrapped().is_empty() {
+                    return Err(VaultError::Damaged(Damage::NoKey));
+                }
+                Ok((SlotSecret::of(&sector, inner.slots.vault()), sector.wrapped().to_vec()))
+            })
+            .await?;
+        let key = secret.data_key(&*self.0.provider, &wrapped).await?;
+        self.run(move |inner| {
+            let from_disk = reading == Reading::AsProof;
+            let length = content_form::file_bytes(expected.bytes);
+            let file = inner.contents.read(identity.slot.facemap, length, from_disk)?;
+            content_form::open(&key, identity, &expected, file).map_err(VaultError::Damaged)
+        })
+        .await
+    }
+}
+
+impl crate::vault::Inner {
+    /// The secret of a facemap's slot that is prepared.
+    fn prepared_secret(&self, slot: SlotRef) -> Result<SlotSecret, VaultError> {
+        let sector = self.slots.read(slot)?;
+        in_use(&sector)?;
+        of_kind(&sector, SlotKind::Facemap)?;
+        if sector.status == SlotStatus::Prepared {
+            Ok(SlotSecret::of(&sector, self.slots.vault()))
+        } else {
+            Err(VaultError::WrongStatus { is: sector.status })
+        }
+    }
+}
