@@ -1,0 +1,107 @@
+//! Reading the book.
+
+use crate::{
+    Action, Actor, Audit, AuditError, Entry,
+    chain::{self, CHAIN},
+    opening::ROWS,
+};
+use model::Timestamp;
+use records::RecordsError;
+use seal::Pseudonym;
+use store::Range;
+
+/// Rows that one call looks at, at most, however few of them it wants.
+const LOOKED_AT: usize = 20 * ROWS;
+
+/// Which entries are wanted. An empty filter wants all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this action.
+    pub action: Option<Action>,
+    /// About this subject.
+    pub subject: Option<Pseudonym>,
+    /// By this actor.
+    pub actor: Option<Actor>,
+    /// Not before this time.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+}
+
+impl Filter {
+    fn wants(&self, entry: &Entry) -> bool {
+        self.action.is_none_or(|action| action == entry.action)
+            && self.subject.is_none_or(|subject| entry.subject == Some(subject))
+            && self.actor.as_ref().is_none_or(|actor| *actor == entry.actor)
+            && self.from.is_none_or(|from| entry.at >= from)
+            && self.until.is_none_or(|until| entry.at < until)
+    }
+}
+
+/// An entry with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its position in the chain.
+    pub position: u64,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// Some of the wanted entries, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The entries.
+    pub items: Vec<Listed>,
+    /// Where to go on: the position that was looked at last. `None` at the end of the chain.
+    pub next: Option<u64>,
+}
+
+impl Audit {
+    /// At most `limit` of the entries after position `after` (0 for all) and up to `until` (`None` for all). A page may
+    /// be short, even empty, and still have a `next`: one call looks at a bounded number of entries.
+    ///
+    /// # Errors
+    /// [`AuditError::Damaged`] at an entry that does not open in its place, [`AuditError::Read`].
+    pub async fn entries(
+        &self,
+        after: u64,
+        until: Option<u64>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Page, AuditError> {
+        let records = &self.inner.records;
+        let epoch = self.head().await?.epoch;
+        let before = until.and_then(|last| last.checked_add(1)).map(|end| end.to_be_bytes().to_vec());
+        let mut page = Page { items: Vec::new(), next: None };
+        let mut last = after;
+        for _ in 0..LOOKED_AT / ROWS {
+            let range = Range {
+                after: Some(last.to_be_bytes().to_vec()),
+                before: before.clone(),
+                ..Range::default()
+            };
+            let rows = CHAIN.scan(records, &range, ROWS).await.map_err(|error| match error {
+                RecordsError::Damaged { .. } => AuditError::Damaged { position: last + 1 },
+                other => AuditError::Read(other),
+            })?;
+            let at_end = rows.len() < ROWS;
+            for ((position,), row) in rows {
+                if page.items.len() == limit {
+                    page.next = Some(last);
+                    return Ok(page);
+                }
+                let opened = chain::open(records, epoch, position, &row.value);
+                let (_, entry) = opened.ok_or(AuditError::Damaged { position })?;
+                last = position;
+                if filter.wants(&entry) {
+                    page.items.push(Listed { position, entry });
+                }
+            }
+            if at_end {
+                return Ok(page);
+            }
+        }
+        page.next = Some(last);
+        Ok(page)
+    }
+}
