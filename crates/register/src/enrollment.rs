@@ -78,7 +78,7 @@ pub struct EnrollmentRow {
 }
 
 /// The fields about the person, sealed under the slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrollmentPrivate {
     /// Jumio's reference: the row's own claim about whom it belongs to.
     pub reference: EnrollmentRef,
@@ -90,6 +90,12 @@ pub struct EnrollmentPrivate {
     pub contents: Option<Contents>,
     /// The reference of the enrollment that took this one's place.
     pub replaced_by: Option<EnrollmentRef>,
+}
+
+impl std::fmt::Debug for EnrollmentPrivate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrollmentPrivate").field("reference", &self.reference).finish_non_exhaustive()
+    }
 }
 
 /// An enrollment as it was looked up: row, person, and what a change is conditional on.

@@ -3,7 +3,7 @@
 use crate::{Register, RegisterError};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
-use vault::{SlotRef, VaultError};
+use vault::SlotRef;
 use zeroize::Zeroizing;
 
 /// An envelope under a slot's person key, stored inside a row.
@@ -34,7 +34,7 @@ impl Register {
     ) -> Result<Sealed, RegisterError> {
         let key = self.vault.person_key(slot).await?;
         let json = Zeroizing::new(serde_json::to_vec(fields).map_err(|_| RegisterError::Damaged)?);
-        Ok(Sealed(key.seal(self.records.rng().as_ref(), field, record, &json)))
+        Ok(Sealed(key.seal(self.records.rng().as_ref(), record, field, &json)))
     }
 
     /// Opens them. A burnt slot is an error here: whoever may meet a tombstone asks for the state first.
@@ -46,7 +46,7 @@ impl Register {
         sealed: &Sealed,
     ) -> Result<T, RegisterError> {
         let key = self.vault.person_key(slot).await?;
-        let json = key.open(field, record, &sealed.0).map_err(|_: VaultError| RegisterError::Damaged)?;
+        let json = key.open(record, field, &sealed.0).map_err(|_| RegisterError::Damaged)?;
         serde_json::from_slice(&json).map_err(|_| RegisterError::Damaged)
     }
 }

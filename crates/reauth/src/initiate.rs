@@ -1,0 +1,172 @@
+//! A request for an authentication, up to the post: find the enrollment, meet what is open, claim the window.
+
+use crate::{
+    Reauth,
+    error::ReauthError,
+    post::Claim,
+    request::{AuthenticationRequest, IfOpen},
+    single_flight::Flight,
+    view::{AuthenticationView, Initiated},
+    window::{self, Finding},
+};
+use audit::Actor;
+use jiff::Timestamp;
+use model::{AuthenticationId, EnrollmentState, UserReference};
+use register::{Enrollment, EnrollmentFilter, WindowRow};
+use std::time::Duration;
+
+/// Rounds of looking and deciding at most, before a caller is told to come back: more than anybody's patience.
+const MOST_ROUNDS: usize = 64;
+
+/// What a request does about an open transaction.
+enum Met {
+    Answered(Initiated),
+    Replacing(AuthenticationId),
+}
+
+impl Reauth {
+    /// Initiates an authentication, or gives out the one that is open. Of all who ask for the same enrollment at the
+    /// same time one posts, and all get the same answer. Once begun, the post goes on even if the caller goes away.
+    ///
+    /// # Errors
+    /// [`ReauthError`]; nothing was posted unless it is [`ReauthError::OutcomeUnknown`].
+    pub async fn initiate(
+        &self,
+        request: AuthenticationRequest,
+        actor: Actor,
+    ) -> Result<Initiated, ReauthError> {
+        let deadline = self.now() + self.config.wait;
+        for _ in 0..MOST_ROUNDS {
+            let enrollment = self.usable_enrollment(&request).await?;
+            let stored = self.parts.register.window(enrollment.key).await?;
+            let row = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
+            let replaces = match window::find(&row, self.parts.process, self.now()) {
+                Finding::Free => None,
+                Finding::Open(id) => match self.meet_open(id, &row, &request).await? {
+                    Met::Answered(answer) => return Ok(answer),
+                    Met::Replacing(id) => Some(id),
+                },
+                Finding::Unsettled(at) => {
+                    return Err(ReauthError::OutcomeUnknown { retry_after: until(self.now(), at) });
+                }
+                Finding::Busy | Finding::Elsewhere => {
+                    match self.flights.of(enrollment.key) {
+                        Some(flight) => self.wait_for(flight, deadline).await?,
+                        // Whoever held it is gone without having said how it ended.
+                        None => self.recover(enrollment.key).await?,
+                    }
+                    continue;
+                }
+            };
+            let ticket = match self.flights.enter(enrollment.key) {
+                Ok(ticket) => ticket,
+                Err(flight) => {
+                    self.wait_for(flight, deadline).await?;
+                    continue;
+                }
+            };
+            let claim = Claim::new(self, enrollment, stored, request.clone(), replaces, actor.clone())?;
+            let flight = tokio::spawn(self.clone().fly(claim, ticket, deadline));
+            match flight.await {
+                Ok(Ok(Some(answer))) => return Ok(answer),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_panicked) => return Err(ReauthError::InProgress),
+            }
+        }
+        Err(ReauthError::InProgress)
+    }
+
+    /// The enrollment that a request is about, if it can be used now.
+    pub(crate) async fn usable_enrollment(
+        &self,
+        request: &AuthenticationRequest,
+    ) -> Result<Enrollment, ReauthError> {
+        let register = &self.parts.register;
+        let found = match &request.enrollment {
+            Some(reference) => register.enrollment(reference).await?,
+            None => match register.current_enrollment(&request.user_reference).await? {
+                Some(current) => Some(current),
+                None => self.newest_enrollment(&request.user_reference).await?,
+            },
+        };
+        let user = register.records().user_key(&request.user_reference);
+        // Both references must belong together; a stranger's enrollment is not even told apart from none.
+        let enrollment =
+            found.filter(|found| found.row.user == Some(user)).ok_or(ReauthError::UnknownEnrollment)?;
+        check_usable(&enrollment)?;
+        Ok(enrollment)
+    }
+
+    async fn newest_enrollment(&self, user: &UserReference) -> Result<Option<Enrollment>, ReauthError> {
+        const PAGE: usize = 100;
+        let mut filter = EnrollmentFilter { user: Some(user.clone()), ..EnrollmentFilter::default() };
+        let mut newest = None;
+        loop {
+            let page = self.parts.register.enrollments(&filter, PAGE).await?;
+            let at_the_end = page.len() < PAGE;
+            filter.after = page.last().map(|enrollment| enrollment.key);
+            newest = page.into_iter().next_back().or(newest);
+            if at_the_end {
+                return Ok(newest);
+            }
+        }
+    }
+
+    async fn meet_open(
+        &self,
+        id: AuthenticationId,
+        row: &WindowRow,
+        request: &AuthenticationRequest,
+    ) -> Result<Met, ReauthError> {
+        let now = self.now();
+        if request.if_open == IfOpen::Replace {
+            return match window::may_replace(row, now) {
+                Ok(()) => Ok(Met::Replacing(id)),
+                Err(at) => Err(ReauthError::TooManyReplacements { retry_after: until(now, at) }),
+            };
+        }
+        let open = self.parts.register.authentication(id).await?.ok_or(ReauthError::UnknownAuthentication)?;
+        let private = open.private.as_ref().ok_or(ReauthError::Purged)?;
+        let differs = request.differs(&open, private);
+        let view = AuthenticationView::of(&open, now);
+        if differs.is_empty() || request.if_open == IfOpen::Reuse {
+            return Ok(Met::Answered(Initiated { authentication: view, deduplicated: true }));
+        }
+        Err(ReauthError::AuthenticationOpen { open: Box::new(view), differs })
+    }
+
+    /// Waits for another caller's post. `Ok`: look again.
+    async fn wait_for(&self, flight: Flight, deadline: Timestamp) -> Result<(), ReauthError> {
+        tokio::select! {
+            landed = flight.landed() => landed,
+            () = self.parts.clock.sleep(until(self.now(), deadline)) => Err(ReauthError::InProgress),
+        }
+    }
+}
+
+/// The time from `now` to `at`; none if it has passed.
+pub(crate) fn until(now: Timestamp, at: Timestamp) -> Duration {
+    at.duration_since(now).try_into().unwrap_or(Duration::ZERO)
+}
+
+fn check_usable(enrollment: &Enrollment) -> Result<(), ReauthError> {
+    let row = &enrollment.row;
+    match row.state {
+        EnrollmentState::Ready if row.replaced_by.is_none() => Ok(()),
+        EnrollmentState::Purging | EnrollmentState::Purged => Err(ReauthError::Purged),
+        EnrollmentState::Vaulted if row.released_at.is_none() => Err(ReauthError::AwaitingRelease),
+        EnrollmentState::AwaitingUser
+        | EnrollmentState::Received
+        | EnrollmentState::Confirming
+        | EnrollmentState::Fetching
+        | EnrollmentState::Vaulted => Err(ReauthError::NotReady(row.state)),
+        EnrollmentState::Ready
+        | EnrollmentState::Abandoned
+        | EnrollmentState::Ineligible
+        | EnrollmentState::Failed
+        | EnrollmentState::Foreign => {
+            Err(ReauthError::NotEligible { state: row.state, reasons: row.reasons.clone() })
+        }
+    }
+}

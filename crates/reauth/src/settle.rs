@@ -1,0 +1,245 @@
+//! What came of a post, and what is committed about it.
+
+use crate::{
+    FOLLOW, Reauth,
+    error::ReauthError,
+    initiate::until,
+    post::Claim,
+    view::{AuthenticationView, Initiated},
+    window,
+};
+use audit::{Details, Outcome, Stroke};
+use jiff::{SignedDuration, Timestamp};
+use jumio::{Journey, JumioError, StartedAuthentication};
+use model::{AuthenticationState, Channel};
+use queue::JobKey;
+use records::Commit;
+use register::{Authentication, WindowRow};
+
+/// How long a 429 without `Retry-After` is honoured, in seconds.
+const RATE_LIMIT_BACKOFF_SECONDS: i64 = 5;
+
+/// What a post led to.
+pub(crate) enum Sent {
+    /// Jumio has created the transaction.
+    Created(StartedAuthentication),
+    /// Certainly not created.
+    NotCreated(JumioError),
+    /// Perhaps created.
+    Unknown(JumioError),
+}
+
+impl Sent {
+    pub(crate) fn of(answer: Result<StartedAuthentication, JumioError>) -> Self {
+        match answer {
+            Ok(started) => Self::Created(started),
+            Err(error) => match &error {
+                JumioError::Invalid(_)
+                | JumioError::Refused { .. }
+                | JumioError::NotFound
+                | JumioError::RateLimited { .. }
+                | JumioError::Unavailable { .. }
+                | JumioError::Credentials => Self::NotCreated(error),
+                // An answer that a guard of ours refused to read was an answer: Jumio may have acted.
+                JumioError::Ambiguous { .. } | JumioError::Malformed { .. } | JumioError::Guarded { .. } => {
+                    Self::Unknown(error)
+                }
+            },
+        }
+    }
+}
+
+impl Reauth {
+    pub(crate) async fn settle_initiated(
+        &self,
+        claim: &Claim,
+        stroke: &Stroke,
+        started: &StartedAuthentication,
+    ) -> Result<Initiated, ReauthError> {
+        let now = self.now();
+        let times = Times::of(claim, now, self.config.window);
+        let settled = self
+            .until_no_conflict(async || {
+                let register = &self.parts.register;
+                let mut commit = register.records().commit();
+                let mut authentication = self.own(claim).await?;
+                authentication.row.enter(AuthenticationState::Initiated, now);
+                authentication.row.initiated_at = Some(now);
+                authentication.row.window_ends_at = Some(times.window_ends_at);
+                authentication.row.redirect_expires_at = times.redirect_expires_at;
+                if let Some(private) = &mut authentication.private {
+                    private.reference = Some(started.reference);
+                    private.redirect_url = started.redirect_url.as_ref().map(|url| url.expose().to_owned());
+                }
+                register.update_authentication(&mut commit, &authentication).await?;
+                self.supersede(&mut commit, claim, now).await?;
+                self.touch_enrollment(&mut commit, claim, now).await?;
+                let stored = register.window(claim.enrollment.key).await?;
+                let before = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
+                let row = window::initiated(&before, claim.id, now, times.serves_until, claim.replaces.is_some());
+                register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
+                let first_poll = self.config.result_polls.first().copied().unwrap_or_default();
+                let job = JobKey::new(FOLLOW, claim.id.as_bytes());
+                self.parts.queue.schedule(&mut commit, &job, now + first_poll).await?;
+                self.parts.audit.finish(&mut commit, stroke, Outcome::Done);
+                commit.submit().await?;
+                Ok(authentication)
+            })
+            .await?;
+        Ok(Initiated { authentication: AuthenticationView::of(&settled, now), deduplicated: false })
+    }
+
+    /// Jumio did not create it: the window is free again, or still open with the one that was to be replaced.
+    pub(crate) async fn settle_not_created(
+        &self,
+        claim: &Claim,
+        stroke: &Stroke,
+        error: &JumioError,
+    ) -> Result<Initiated, ReauthError> {
+        let backoff = SignedDuration::from_secs(RATE_LIMIT_BACKOFF_SECONDS).unsigned_abs();
+        if let JumioError::RateLimited { retry_after } = error {
+            self.parts.budget.penalise(*retry_after);
+        }
+        let told = ReauthError::from_jumio(error, backoff);
+        let status = match error {
+            JumioError::Refused { status } => Some(*status),
+            JumioError::NotFound => Some(404),
+            JumioError::RateLimited { .. } => Some(429),
+            _ => None,
+        };
+        let now = self.now();
+        self.until_no_conflict(async || {
+            let mut commit = self.parts.register.records().commit();
+            let mut authentication = self.own(claim).await?;
+            authentication.row.enter(AuthenticationState::Refused, now);
+            authentication.row.refused_status = status;
+            self.parts.register.update_authentication(&mut commit, &authentication).await?;
+            self.put_window_back(&mut commit, claim).await?;
+            let why = Details::new().with("why", "not-created");
+            self.parts.audit.finish_with(&mut commit, stroke, Outcome::Refused, why);
+            commit.submit().await?;
+            Ok(())
+        })
+        .await?;
+        Err(told)
+    }
+
+    /// Nobody knows: it is handed to nobody, and nothing is posted before the settle time is over.
+    pub(crate) async fn settle_unknown(
+        &self,
+        claim: &Claim,
+        stroke: &Stroke,
+        error: &JumioError,
+    ) -> Result<Initiated, ReauthError> {
+        tracing::warn!(
+            authentication = %claim.id,
+            "The outcome of an initiate request to Jumio is unknown ({error}). It is not repeated by itself."
+        );
+        let now = self.now();
+        let settled_at = self
+            .until_no_conflict(async || {
+                let register = &self.parts.register;
+                let mut commit = register.records().commit();
+                let mut authentication = self.own(claim).await?;
+                authentication.row.enter(AuthenticationState::Unknown, now);
+                register.update_authentication(&mut commit, &authentication).await?;
+                let stored = register.window(claim.enrollment.key).await?;
+                let before = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
+                let row = window::unknown(&before, claim.id, now, self.config.settle);
+                register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
+                self.parts.audit.finish(&mut commit, stroke, Outcome::Unknown);
+                commit.submit().await?;
+                Ok(window::settled_at(&row).unwrap_or(now))
+            })
+            .await?;
+        Err(ReauthError::OutcomeUnknown { retry_after: until(now, settled_at) })
+    }
+
+    /// Gives a claimed window back before anything was committed about an authentication, and closes the stroke.
+    pub(crate) async fn give_window_back(
+        &self,
+        claim: &Claim,
+        stroke: Option<&Stroke>,
+    ) -> Result<(), ReauthError> {
+        self.until_no_conflict(async || {
+            let mut commit = self.parts.register.records().commit();
+            self.put_window_back(&mut commit, claim).await?;
+            if let Some(stroke) = stroke {
+                let why = Details::new().with("why", "not-sent");
+                self.parts.audit.finish_with(&mut commit, stroke, Outcome::Failed, why);
+            }
+            commit.submit().await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn put_window_back(&self, commit: &mut Commit, claim: &Claim) -> Result<(), ReauthError> {
+        let register = &self.parts.register;
+        let Some(stored) = register.window(claim.enrollment.key).await? else { return Ok(()) };
+        if window::holder(&stored.value) != Some(claim.id) {
+            return Ok(());
+        }
+        let still_open = self.still_open(claim.replaces).await?;
+        let row = window::give_back(&stored.value, still_open);
+        register.put_window(commit, claim.enrollment.key, Some(&stored), &row);
+        Ok(())
+    }
+
+    async fn own(&self, claim: &Claim) -> Result<Authentication, ReauthError> {
+        let found = self.parts.register.authentication(claim.id).await?;
+        found.ok_or(ReauthError::UnknownAuthentication)
+    }
+
+    /// The one that was knowingly replaced is over only now that the new one exists.
+    async fn supersede(&self, commit: &mut Commit, claim: &Claim, now: Timestamp) -> Result<(), ReauthError> {
+        let Some(id) = claim.replaces else { return Ok(()) };
+        let Some(mut old) = self.parts.register.authentication(id).await? else { return Ok(()) };
+        if !old.row.state.is_final() {
+            old.row.enter(AuthenticationState::Superseded, now);
+            old.row.completed_at = Some(now);
+            self.parts.register.update_authentication(commit, &old).await?;
+        }
+        Ok(())
+    }
+
+    async fn touch_enrollment(
+        &self,
+        commit: &mut Commit,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<(), ReauthError> {
+        let register = &self.parts.register;
+        if let Some(mut enrollment) = register.enrollment_by_key(claim.enrollment.key).await? {
+            if enrollment.private.is_some() {
+                enrollment.row.last_used_at = Some(now);
+                register.update_enrollment(commit, &enrollment).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When a new transaction ends, in its several senses.
+struct Times {
+    /// Jumio drops the facemap.
+    window_ends_at: Timestamp,
+    /// The link stops working.
+    redirect_expires_at: Option<Timestamp>,
+    /// Requests are answered with this transaction: the earlier of the two.
+    serves_until: Timestamp,
+}
+
+impl Times {
+    fn of(claim: &Claim, now: Timestamp, window: SignedDuration) -> Self {
+        let window_ends_at = now + window;
+        let lifetime = match &claim.request.journey {
+            Journey::Web(web) => web.token_lifetime_minutes(),
+            Journey::Mobile => None,
+        };
+        let redirect_expires_at = lifetime.map(|minutes| now + SignedDuration::from_mins(minutes.into()));
+        debug_assert!(lifetime.is_none() || claim.request.journey.channel() == Channel::Web);
+        let serves_until = redirect_expires_at.map_or(window_ends_at, |at| at.min(window_ends_at));
+        Self { window_ends_at, redirect_expires_at, serves_until }
+    }
+}
