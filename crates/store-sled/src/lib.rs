@@ -1,1 +1,16 @@
 #![doc = include_str!("../README.md")]
+
+mod committer;
+mod config;
+mod disk;
+mod engine;
+mod group;
+mod layout;
+mod open;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use config::SledConfig;
+pub use engine::SledStore;

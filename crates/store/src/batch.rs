@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// A table's number: the first byte of every key in an engine. `records` hands them out.
+/// A table's number: the first byte of every key in an engine. `records` hands them out; 0 belongs to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(pub u8);
 

@@ -10,7 +10,9 @@ pub enum StoreError {
     Conflict,
     /// A write or a sync failed half way: nobody knows whether the commit is durable. The engine takes no more writes;
     /// the process must be restarted.
-    #[error("the store could not make the change durable ({0}); whether it was made is only known after a restart")]
+    #[error(
+        "the store could not make the change durable ({0}); whether it was made is only known after a restart"
+    )]
     Ambiguous(String),
     /// An earlier write or sync failed: the engine takes no more reads or writes.
     #[error("the store stopped after an earlier failure ({0}); restart the service")]
@@ -18,10 +20,10 @@ pub enum StoreError {
     /// There is less free space than configured; nothing was written.
     #[error("the disk of the store has too little free space; free some, the service goes on by itself")]
     NoSpace,
-    /// A key or value is larger than the store takes; nothing was written.
+    /// A key, a value or a whole commit is larger than the store takes; nothing was written.
     #[error("a record of {bytes} bytes is larger than the {limit} bytes that the store takes")]
     TooLarge {
-        /// Bytes of the key or value.
+        /// Bytes of the key, value or commit.
         bytes: usize,
         /// Bytes allowed.
         limit: usize,
@@ -29,6 +31,9 @@ pub enum StoreError {
     /// A batch names the same row twice; nothing was written. A mistake of the caller's.
     #[error("one change names the same record twice")]
     RepeatedKey,
+    /// A table number that belongs to the engine; nothing was written. A mistake of the caller's.
+    #[error("table 0 belongs to the store itself")]
+    ReservedTable,
     /// The engine could not read.
     #[error("the store could not be read: {0}")]
     Io(String),

@@ -1,22 +1,27 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
-#[cfg(feature = "test-util")]
+#[cfg(any(test, feature = "test-util"))]
 pub mod conformance;
 mod error;
-#[cfg(feature = "test-util")]
+#[cfg(any(test, feature = "test-util"))]
 pub mod faulty;
-#[cfg(feature = "test-util")]
+mod limits;
+#[cfg(any(test, feature = "test-util"))]
 pub mod memory;
+#[cfg(test)]
+mod memory_tests;
 
 pub use batch::{Batch, Change, Condition, TableId, Write};
 pub use error::StoreError;
+pub use limits::{Limits, RESERVED_TABLE};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::sync::Arc;
 
-/// The position of a commit in the order of all commits of a store: grows with every commit, never repeats, survives
-/// restarts. A stored value carries the one of the commit that wrote it.
+/// The position of a commit in the order of all commits of a store: grows with every commit that succeeds, never
+/// repeats, survives restarts. A stored value carries the one of the commit that wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u64);
 
@@ -57,7 +62,8 @@ pub trait Store: Send + Sync + 'static {
     /// The value under `key`.
     ///
     /// # Errors
-    /// [`StoreError::Poisoned`] once the engine has failed, [`StoreError::Io`] when it cannot read.
+    /// [`StoreError::Poisoned`] once the engine has failed, [`StoreError::Io`] when it cannot read,
+    /// [`StoreError::ReservedTable`] for the engine's own table.
     async fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError>;
 
     /// At most `limit` rows in `range`, in ascending order of their keys.
@@ -72,11 +78,31 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Conflict`]: a condition failed, nothing was written. [`StoreError::Ambiguous`]: the outcome is
     /// not known, and the engine takes no more writes. [`StoreError::NoSpace`]: nothing was written.
-    /// [`StoreError::TooLarge`]: a key or value is over its limit, nothing was written.
+    /// [`StoreError::TooLarge`], [`StoreError::RepeatedKey`], [`StoreError::ReservedTable`]: as [`Limits::check`],
+    /// nothing was written. [`StoreError::Poisoned`]: an earlier commit was ambiguous, nothing was written.
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError>;
 
     /// What is wrong with the engine, if anything is: for `/readyz`.
     fn trouble(&self) -> Option<StoreError> {
         None
+    }
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
+        (**self).get(table, key).await
+    }
+
+    async fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
+        (**self).scan(table, range, limit).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
+        (**self).commit(batch).await
+    }
+
+    fn trouble(&self) -> Option<StoreError> {
+        (**self).trouble()
     }
 }

@@ -1,10 +1,13 @@
 //! The store in memory: the reference that engines are compared with, and what the flows are tested on.
 
-use crate::{Batch, Change, Condition, Range, Row, Store, StoreError, TableId, Version, Versioned};
+use crate::{
+    Batch, Change, Condition, Limits, RESERVED_TABLE, Range, Row, Store, StoreError, TableId, Version,
+    Versioned,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,7 +19,7 @@ struct State {
     version: u64,
 }
 
-/// A store that lives as long as the process.
+/// A store that lives as long as the process, with the default [`Limits`] of an engine on disk.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
 
@@ -57,14 +60,21 @@ fn holds(condition: Condition, current: Option<&Versioned>) -> bool {
     }
 }
 
+fn open_to_callers(table: TableId) -> Result<(), StoreError> {
+    (table != RESERVED_TABLE).then_some(()).ok_or(StoreError::ReservedTable)
+}
+
 #[async_trait]
 impl Store for MemoryStore {
     async fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
+        open_to_callers(table)?;
         Ok(self.state().rows.get(&(table, key.to_vec())).cloned())
     }
 
     async fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
-        let start = range.after.clone().map_or_else(|| range.prefix.clone(), |after| after.max(range.prefix.clone()));
+        open_to_callers(table)?;
+        let start =
+            range.after.clone().map_or_else(|| range.prefix.clone(), |after| after.max(range.prefix.clone()));
         let state = self.state();
         let rows = state
             .rows
@@ -82,13 +92,8 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
+        Limits::default().check(&batch)?;
         let mut state = self.state();
-        let mut seen = HashSet::new();
-        for write in &batch.writes {
-            if !seen.insert((write.table, write.key.clone())) {
-                return Err(StoreError::RepeatedKey);
-            }
-        }
         let all_hold = batch
             .writes
             .iter()

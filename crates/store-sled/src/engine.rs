@@ -1,0 +1,163 @@
+//! The store as its users see it.
+
+use crate::{
+    SledConfig,
+    committer::{Committer, Message, Request},
+    disk::{Disk, RealDisk},
+    open::{self, Opened, unusable},
+    shared::Shared,
+    watch,
+};
+use async_trait::async_trait;
+use std::{
+    fmt,
+    sync::{Arc, mpsc::channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use store::{Batch, Limits, RESERVED_TABLE, Range, Row, Store, StoreError, TableId, Version, Versioned};
+use tokio::sync::{mpsc, oneshot};
+
+/// Commits that wait at most; who comes then waits to be let in.
+const WAITING: usize = 1024;
+/// A commit that takes longer than this is reported.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// A [`Store`] in a folder.
+///
+/// Dropping it finishes what was accepted and closes the database; [`SledStore::close`] does so without blocking.
+pub struct SledStore {
+    shared: Arc<Shared>,
+    limits: Limits,
+    min_free_bytes: u64,
+    disk: Arc<dyn Disk>,
+    messages: Option<mpsc::Sender<Message>>,
+    committer: Option<JoinHandle<()>>,
+}
+
+impl SledStore {
+    /// Opens the store, or makes a new one. It blocks, for at most [`SledConfig::open_timeout`] and a little.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`], which says why and what to do: in use by another process, of a newer version,
+    /// damaged, not writable, or something in `blobs/`.
+    pub fn open(config: SledConfig) -> Result<Self, StoreError> {
+        Self::open_on(config, |disk| Arc::new(disk))
+    }
+
+    /// The same, with something between the committer and the disk.
+    pub(crate) fn open_on(
+        config: SledConfig,
+        between: impl FnOnce(RealDisk) -> Arc<dyn Disk>,
+    ) -> Result<Self, StoreError> {
+        let Opened { db, disk: real, sequence } = open::open(&config)?;
+        let disk = between(real);
+        let shared = Arc::new(Shared::new(db));
+        let (messages, receiver) = mpsc::channel(WAITING);
+        let (limits, min_free_bytes) = (config.limits, config.min_free_bytes);
+        let committer = Committer {
+            shared: Arc::clone(&shared),
+            config,
+            disk: Arc::clone(&disk),
+            sequence,
+            messages: receiver,
+        };
+        let (running, ended) = channel();
+        let watched = Arc::downgrade(&shared);
+        spawn("store-watch", move || watch::run(&watched, &ended))?;
+        let committer = spawn("store-commit", move || {
+            let _running = running;
+            committer.run();
+        })?;
+        Ok(Self {
+            shared,
+            limits,
+            min_free_bytes,
+            disk,
+            messages: Some(messages),
+            committer: Some(committer),
+        })
+    }
+
+    /// Finishes what was accepted, closes the database and gives up its lock. Every later call fails.
+    pub async fn close(&self) {
+        let (closed, answer) = oneshot::channel();
+        if let Some(messages) = &self.messages
+            && messages.send(Message::Close(closed)).await.is_ok()
+        {
+            // No answer means that the committer has ended, which is what was asked for.
+            let _ended = answer.await;
+        }
+    }
+
+    fn ended(&self) -> StoreError {
+        self.shared.failure().unwrap_or_else(|| StoreError::Poisoned("it was closed".into()))
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("failure", &self.shared.failure()).finish_non_exhaustive()
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|error| unusable(format!("no thread to work in: {error}")))
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
+        if table == RESERVED_TABLE {
+            return Err(StoreError::ReservedTable);
+        }
+        self.shared.get(table, key)
+    }
+
+    async fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
+        if table == RESERVED_TABLE {
+            return Err(StoreError::ReservedTable);
+        }
+        let (shared, range) = (Arc::clone(&self.shared), range.clone());
+        tokio::task::spawn_blocking(move || shared.scan(table, &range, limit))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Io("the scan did not finish".into())))
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
+        self.limits.check(&batch)?;
+        if let Some(failure) = self.shared.failure() {
+            return Err(failure);
+        }
+        let (answer, outcome) = oneshot::channel();
+        let messages = self.messages.as_ref().ok_or_else(|| self.ended())?;
+        messages.send(Message::Commit(Request { batch, answer })).await.map_err(|_| self.ended())?;
+        outcome.await.unwrap_or_else(|_| Err(StoreError::Ambiguous("the committer has ended".into())))
+    }
+
+    fn trouble(&self) -> Option<StoreError> {
+        if let Some(failure) = self.shared.failure() {
+            return Some(failure);
+        }
+        if let Some(busy) = self.shared.busy_for().filter(|busy| *busy > STALLED) {
+            let seconds = busy.as_secs();
+            return Some(StoreError::Io(format!("its disk has not answered for {seconds} s")));
+        }
+        let free = self.disk.free_bytes().unwrap_or(0);
+        (free < self.min_free_bytes).then_some(StoreError::NoSpace)
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // The committer ends when nobody can ask it for anything any more.
+        self.messages = None;
+        if let Some(committer) = self.committer.take() {
+            // It catches panics itself; there is nobody left to tell.
+            let _panicked = committer.join();
+        }
+    }
+}

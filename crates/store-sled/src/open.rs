@@ -1,0 +1,152 @@
+//! Opening the database, and saying in plain words why it cannot be opened.
+
+use crate::{
+    SledConfig,
+    disk::{self, RealDisk},
+    layout::{FORMAT, FORMAT_KEY, KEY_BYTES, SEQUENCE_KEY},
+};
+use std::{
+    io::ErrorKind,
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+use store::StoreError;
+
+const REBUILD: &str =
+    "if it stays so, `facemap-vault rebuild-index` makes the store anew from slots and contents";
+
+/// How long the lock of a database that is just being closed is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// An opened database.
+pub(crate) struct Opened {
+    pub(crate) db: sled::Db,
+    pub(crate) disk: RealDisk,
+    /// The number of the last commit.
+    pub(crate) sequence: u64,
+}
+
+/// Opens or makes the database, checks that it is one of ours, and makes all its files durable.
+pub(crate) fn open(config: &SledConfig) -> Result<Opened, StoreError> {
+    if config.limits.key_bytes > KEY_BYTES {
+        return Err(unusable(format!("it can keep keys of at most {KEY_BYTES} bytes")));
+    }
+    let existing =
+        disk::make_folder(&config.path).map_err(|error| unusable(format!("its folder: {error}")))?;
+    if disk::has_blobs(&config.path).map_err(|error| unusable(format!("its folder: {error}")))? {
+        return Err(unusable(format!(
+            "`blobs` is not empty, and this service never puts anything there: the folder was changed by something \
+             else, and what lies in there may not be durable; {REBUILD}"
+        )));
+    }
+    let config = config.clone();
+    within(config.open_timeout, move || {
+        let db = open_locked(&config)?;
+        let sequence = check_format(&db)?;
+        let durable = disk::sync_folder(&config.path, &existing).and_then(|()| RealDisk::open(&config.path));
+        let disk =
+            durable.map_err(|error| unusable(format!("its files could not be made durable: {error}")))?;
+        Ok(Opened { db, disk, sequence })
+    })
+}
+
+/// sled has been seen to panic, or never to return, on a damaged file.
+fn within<T: Send + 'static>(
+    timeout: Duration,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (send, receive) = sync_channel(1);
+    let spawned = thread::Builder::new().name("store-open".into()).spawn(move || {
+        // If nobody waits any more the database is closed again right here.
+        drop(send.send(work()));
+    });
+    spawned.map_err(|error| unusable(format!("no thread to open it in: {error}")))?;
+    receive.recv_timeout(timeout).unwrap_or_else(|error| {
+        let what = match error {
+            RecvTimeoutError::Timeout => {
+                format!("sled did not finish opening it within {} s", timeout.as_secs())
+            }
+            RecvTimeoutError::Disconnected => "sled gave up on it".to_owned(),
+        };
+        Err(unusable(format!("{what}, so it is probably damaged; {REBUILD}")))
+    })
+}
+
+fn open_locked(config: &SledConfig) -> Result<sled::Db, StoreError> {
+    let sled = sled::Config::new()
+        .path(&config.path)
+        .cache_capacity(config.cache_bytes)
+        // The committer flushes; a second flusher would write between its write and its sync.
+        .flush_every_ms(None);
+    let began = Instant::now();
+    loop {
+        match sled.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                // sled's own threads may hold a closed database for a moment longer.
+                if began.elapsed() > LOCK_PATIENCE.min(config.open_timeout / 2) {
+                    return Err(unusable(
+                        "another process has it open; two must never use the same folder, stop the other one first"
+                            .into(),
+                    ));
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            other => return other.map_err(|error| explain(&error)),
+        }
+    }
+}
+
+fn explain(error: &sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(io) if is_full(io.kind()) => {
+            unusable("its disk is full; free some space and start again".into())
+        }
+        sled::Error::Io(io)
+            if matches!(io.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+        {
+            unusable(format!("its folder cannot be written to: {io}"))
+        }
+        other => unusable(format!("{other}; {REBUILD}")),
+    }
+}
+
+/// Whether a write failed because there was no room for it.
+pub(crate) fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// The number of the last commit; a new database gets format and number first.
+fn check_format(db: &sled::Db) -> Result<u64, StoreError> {
+    let read = |key| db.get(key).map_err(|error| explain(&error));
+    let Some(format) = read(FORMAT_KEY)? else {
+        return if db.is_empty() { mark_as_ours(db) } else { Err(foreign()) };
+    };
+    let format = u32::from_be_bytes(format.as_ref().try_into().map_err(|_| foreign())?);
+    if format > FORMAT {
+        return Err(unusable(format!(
+            "it was written by a newer version of this service (format {format}, this one knows {FORMAT}); install that \
+             version again, or restore a backup made with this one"
+        )));
+    }
+    let sequence = read(SEQUENCE_KEY)?.ok_or_else(foreign)?;
+    Ok(u64::from_be_bytes(sequence.as_ref().try_into().map_err(|_| foreign())?))
+}
+
+fn mark_as_ours(db: &sled::Db) -> Result<u64, StoreError> {
+    let mut batch = sled::Batch::default();
+    batch.insert(FORMAT_KEY, &FORMAT.to_be_bytes());
+    batch.insert(SEQUENCE_KEY, &0_u64.to_be_bytes());
+    db.apply_batch(batch).and_then(|()| db.flush()).map_err(|error| explain(&error))?;
+    Ok(0)
+}
+
+fn foreign() -> StoreError {
+    unusable(format!(
+        "there is a sled database in its folder that this service did not write, or damaged; {REBUILD}"
+    ))
+}
+
+pub(crate) fn unusable(why: String) -> StoreError {
+    StoreError::Unusable(why)
+}
