@@ -2,6 +2,8 @@
 //! envelope's commitment refuses it. The attack is carried out here for real, and on the way the format is built by
 //! hand from its description.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be set up fails the test")]
+
 use aes_gcm::aes::{Aes256, cipher::BlockCipherEncrypt};
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use ring::hkdf;

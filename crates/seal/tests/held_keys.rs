@@ -1,5 +1,7 @@
 //! Held keys open with the keys that the vault was made with, whole and in their places, or not at all.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be set up fails the test")]
+
 use model::rng::SeededRng;
 use seal::{
     HeldKeys, HeldKeysFile, KeyId, KeyProvider, Keyring, MemoryProvider, Place, ProviderError, Purpose,
