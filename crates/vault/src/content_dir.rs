@@ -52,7 +52,8 @@ impl ContentDir {
         if !root.is_dir() {
             return Err(VaultError::Unusable {
                 path: root.to_owned(),
-                what: "the folder of the contents is not there; mount its disk or correct `store.path`".into(),
+                what: "the folder of the contents is not there; mount its disk or correct `store.path`"
+                    .into(),
             });
         }
         Ok(Self { root: root.to_owned(), durable: Mutex::new(vec![false; 256]) })
@@ -99,7 +100,12 @@ impl ContentDir {
     }
 
     /// Reads a whole content file of exactly `bytes` into one buffer that is sized once.
-    pub(crate) fn read(&self, id: FacemapId, bytes: u64, from_disk: bool) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(crate) fn read(
+        &self,
+        id: FacemapId,
+        bytes: u64,
+        from_disk: bool,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         const DOING: &str = "read a content file";
         let mut file = File::open(self.path(id)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => VaultError::Damaged(Damage::NoContent),
@@ -175,7 +181,9 @@ impl ContentDir {
                     Some(id) if id[0] == byte && metadata.is_file() => {
                         listing.files.push((FacemapId(id), metadata.len()));
                     }
-                    _ if name.ends_with(TEMPORARY) && metadata.is_file() => listing.temporaries.push(entry.path()),
+                    _ if name.ends_with(TEMPORARY) && metadata.is_file() => {
+                        listing.temporaries.push(entry.path())
+                    }
                     _ => listing.strangers += 1,
                 }
             }

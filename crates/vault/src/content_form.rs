@@ -74,7 +74,8 @@ pub(crate) fn seal(
     facemap: FacemapBytes,
 ) -> SealedContent {
     let fixed = fixed_part(identity.slot, contents.bytes);
-    let header = key.seal(rng, Purpose::Facemap, &header_place(&fixed, identity.slot), &*header(identity, contents));
+    let header =
+        key.seal(rng, Purpose::Facemap, &header_place(&fixed, identity.slot), &*header(identity, contents));
     let record = payload_record(identity);
     let payload = key.seal_payload(rng, Purpose::Facemap, &payload_place(&record, identity.slot), facemap);
     SealedContent { fixed, header, payload }

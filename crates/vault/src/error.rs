@@ -33,7 +33,9 @@ pub enum VaultError {
     #[error("the facemap cannot be opened; run `facemap-vault verify`")]
     Damaged(Damage),
     /// What was read back from the disk is not what was put. Nothing is live; the original must not be deleted.
-    #[error("the facemap read back from the disk is not the one that was stored; nothing was made live, check the disk")]
+    #[error(
+        "the facemap read back from the disk is not the one that was stored; nothing was made live, check the disk"
+    )]
     ReadBack(Damage),
     /// There is nothing in this facemap.
     #[error("an empty facemap is not stored")]
@@ -42,7 +44,9 @@ pub enum VaultError {
     #[error("the wrapping key could not be used: {0}")]
     Keys(#[from] ProviderError),
     /// The provider's answer does not fit into a slot.
-    #[error("the key provider made {bytes} bytes of a data key; a slot takes {limit}: use another provider or mechanism")]
+    #[error(
+        "the key provider made {bytes} bytes of a data key; a slot takes {limit}: use another provider or mechanism"
+    )]
     WrappedKeyTooLong {
         /// Bytes that came.
         bytes: usize,
@@ -85,7 +89,9 @@ pub enum VaultError {
         what: String,
     },
     /// Real people and simulated ones never share a vault.
-    #[error("this vault was created as {is:?} for ever; the configuration says {configured:?}: use another folder")]
+    #[error(
+        "this vault was created as {is:?} for ever; the configuration says {configured:?}: use another folder"
+    )]
     WrongMode {
         /// What the slot file says.
         is: Mode,
@@ -93,7 +99,9 @@ pub enum VaultError {
         configured: Mode,
     },
     /// The store is from before the slot file's last rebuild or restore, or from after it.
-    #[error("the store is of epoch {store}, the slots are of epoch {slots}: run `facemap-vault rebuild-index`")]
+    #[error(
+        "the store is of epoch {store}, the slots are of epoch {slots}: run `facemap-vault rebuild-index`"
+    )]
     WrongEpoch {
         /// The store's epoch.
         store: u64,

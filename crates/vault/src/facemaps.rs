@@ -67,13 +67,17 @@ impl Vault {
             .run(move |inner| {
                 let contents = content_form::contents_of(&facemap);
                 let sealed = content_form::seal(&key, &*inner.rng, identity, &contents, facemap);
-                inner.slots.change(identity.slot, || Ok(()), |sector| {
-                    let limit = WRAPPED_MAX;
-                    if !sector.set_wrapped(&wrapped) {
-                        return Err(VaultError::WrappedKeyTooLong { bytes: wrapped.len(), limit });
-                    }
-                    Ok(true)
-                })?;
+                inner.slots.change(
+                    identity.slot,
+                    || Ok(()),
+                    |sector| {
+                        let limit = WRAPPED_MAX;
+                        if !sector.set_wrapped(&wrapped) {
+                            return Err(VaultError::WrappedKeyTooLong { bytes: wrapped.len(), limit });
+                        }
+                        Ok(true)
+                    },
+                )?;
                 inner.faults.reach(Step::KeyDurable)?;
                 inner.contents.write(identity.slot.facemap, &sealed.parts(), &*inner.rng, &inner.faults)?;
                 inner.faults.reach(Step::ContentDurable)?;

@@ -42,30 +42,51 @@ pub const STEPS: [Step; 10] = [
     Step::Growth,
 ];
 
+/// What a test does at a step.
+#[cfg(any(test, feature = "test-util"))]
+enum Plan {
+    Stop(Step),
+    Do(Step, Box<dyn Fn() + Send>),
+}
+
 /// The seam. Without tests it is empty and does nothing.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Faults {
     #[cfg(any(test, feature = "test-util"))]
-    stop: std::sync::Mutex<Option<Step>>,
+    plan: std::sync::Mutex<Option<Plan>>,
 }
 
 #[cfg(any(test, feature = "test-util"))]
 impl Faults {
     pub(crate) fn fail_at(&self, step: Option<Step>) {
-        *self.stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = step;
+        *self.lock() = step.map(Plan::Stop);
+    }
+
+    pub(crate) fn at(&self, step: Step, act: Box<dyn Fn() + Send>) {
+        *self.lock() = Some(Plan::Do(step, act));
     }
 
     pub(crate) fn reach(&self, step: Step) -> Result<(), VaultError> {
-        if *self.stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner) == Some(step) {
-            return Err(VaultError::Injected(step));
+        match &*self.lock() {
+            Some(Plan::Stop(stop)) if *stop == step => return Err(VaultError::Injected(step)),
+            Some(Plan::Do(at, act)) if *at == step => act(),
+            _ => {}
         }
         Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Plan>> {
+        self.plan.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 #[cfg(not(any(test, feature = "test-util")))]
 impl Faults {
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same call as in tests, where it can fail")]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the same call as in tests, where it can fail"
+    )]
     #[inline]
     pub(crate) fn reach(&self, _step: Step) -> Result<(), VaultError> {
         Ok(())

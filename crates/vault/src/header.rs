@@ -52,7 +52,10 @@ impl Header {
     /// Reads it, or says in words what is wrong and what to do.
     pub(crate) fn decode(bytes: &[u8; SECTOR]) -> Result<Self, String> {
         if bytes[..8] != MAGIC {
-            return Err("it is not a slot file; point `store.slots_path` to the right folder, or restore the file".into());
+            return Err(
+                "it is not a slot file; point `store.slots_path` to the right folder, or restore the file"
+                    .into(),
+            );
         }
         let vault = VaultId(field(bytes, 16));
         if bytes[CHECKSUM_AT..] != checksum(vault, bytes) {
@@ -67,7 +70,11 @@ impl Header {
         let mode = match bytes[10] {
             b'R' => Mode::Real,
             b'S' => Mode::Simulated,
-            _ => return Err("its header says neither real nor simulated; restore the file from its backup".into()),
+            _ => {
+                return Err(
+                    "its header says neither real nor simulated; restore the file from its backup".into()
+                );
+            }
         };
         Ok(Self {
             vault,

@@ -3,7 +3,8 @@
 use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).collect()
 }
 
@@ -34,5 +35,7 @@ pub(crate) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], s: S) ->
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(d: D) -> Result<[u8; N], D::Error> {
     let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
-    decode(&text).ok_or_else(|| D::Error::custom("an id or digest must be lower-case hexadecimal digits of its length"))
+    decode(&text).ok_or_else(|| {
+        D::Error::custom("an id or digest must be lower-case hexadecimal digits of its length")
+    })
 }

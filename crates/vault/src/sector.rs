@@ -135,8 +135,8 @@ impl Sector {
     /// The 512 bytes, whole.
     pub(crate) fn encode(&self, vault: VaultId) -> SectorBytes {
         let mut bytes = Zeroizing::new([0; SECTOR]);
-        let flags =
-            if self.hold { FLAG_HOLD } else { 0 } | if self.original_deleted { FLAG_ORIGINAL_DELETED } else { 0 };
+        let flags = if self.hold { FLAG_HOLD } else { 0 }
+            | if self.original_deleted { FLAG_ORIGINAL_DELETED } else { 0 };
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[STATUS_AT] = status_code(self.status);
         bytes[9] = kind_code(self.kind);
@@ -161,7 +161,8 @@ impl Sector {
             return Err(BadSector);
         }
         let flags = u16::from_be_bytes(field(bytes, 10));
-        let time = Timestamp::from_millisecond(i64::from_be_bytes(field(bytes, 72))).map_err(|_| BadSector)?;
+        let time =
+            Timestamp::from_millisecond(i64::from_be_bytes(field(bytes, 72))).map_err(|_| BadSector)?;
         let sector = Self {
             status: status_of(bytes[STATUS_AT]).ok_or(BadSector)?,
             kind: kind_of(bytes[9]).ok_or(BadSector)?,

@@ -174,13 +174,19 @@ impl SlotFile {
         let end = slots.min(from.saturating_add(limit.clamp(1, SCAN)));
         let mut views = Vec::new();
         self.each(from, end, |index, bytes| {
-            let sector = Sector::decode(bytes, self.vault, index).map_err(|_| VaultError::Damaged(Damage::Sector))?;
+            let sector =
+                Sector::decode(bytes, self.vault, index).map_err(|_| VaultError::Damaged(Damage::Sector))?;
             if sector.status != SlotStatus::Free {
                 views.push(sector.view());
             }
             Ok(())
         })?;
         Ok(Page { views, next: (end < slots).then_some(end) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn poison(&self) {
+        let _ = self.sync.poison();
     }
 
     /// Reads every sector once: counts, finds the free ones and the highest generation, refuses damage.

@@ -38,8 +38,12 @@ pub(crate) fn create(folder: &Path, mode: Mode, rng: &dyn Rng) -> Result<VaultId
         _ => {}
     }
     let header = Header { vault, mode, epoch: 1, slots: 0 };
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(VaultError::io(DOING))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(VaultError::io(DOING))?;
     file.write_all(&header.encode()).and_then(|()| file.sync_all()).map_err(VaultError::io(DOING))?;
     renameat_with(CWD, &new, CWD, &path, RenameFlags::NOREPLACE).map_err(|error| match error {
         rustix::io::Errno::EXIST => VaultError::Exists { path },

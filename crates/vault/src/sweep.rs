@@ -63,7 +63,9 @@ impl fmt::Display for Finding {
             Self::LiveWithoutRecord(slot) => (slot, "is live, and no record names it"),
             Self::LiveWithoutCommit(slot) => (slot, "is live, and its record has no facemap"),
             Self::PurgedNotBurnt(slot) => (slot, "is not burnt, and its record is purged"),
-            Self::BurntButNamed(slot) => (slot, "is burnt, and its record is in use: the store is older than the purge"),
+            Self::BurntButNamed(slot) => {
+                (slot, "is burnt, and its record is in use: the store is older than the purge")
+            }
             Self::ContentMissing(slot) => (slot, "has no content file"),
             Self::ContentLength(slot) => (slot, "has a content file of another length"),
             Self::RepeatedId(slot) => (slot, "has the facemap id of another slot"),
@@ -71,7 +73,9 @@ impl fmt::Display for Finding {
                 return write!(f, "slot {} ({}) does not open: {damage}", slot.index, slot.facemap);
             }
             Self::ContentWithoutSlot(id) => return write!(f, "content file {id} belongs to no slot"),
-            Self::Strangers(count) => return write!(f, "{count} entries of the content folder are not the vault's"),
+            Self::Strangers(count) => {
+                return write!(f, "{count} entries of the content folder are not the vault's");
+            }
         };
         write!(f, "slot {} ({}) {what}", slot.index, slot.facemap)
     }
@@ -98,8 +102,14 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.total;
-        write!(f, "slots, contents and records contradict each other in {total} places; nothing was moved. ")?;
-        write!(f, "Is the disk of the contents mounted, and is the store the newest one? Run `facemap-vault verify`")?;
+        write!(
+            f,
+            "slots, contents and records contradict each other in {total} places; nothing was moved. "
+        )?;
+        write!(
+            f,
+            "Is the disk of the contents mounted, and is the store the newest one? Run `facemap-vault verify`"
+        )?;
         for (place, finding) in self.findings.iter().enumerate() {
             write!(f, "{} {finding}", if place == 0 { ":" } else { ";" })?;
         }
@@ -237,8 +247,12 @@ impl Plan {
                 Some(_) => {}
             },
             (SlotStatus::Live, Named::NoRecord) => self.refusal.add(Finding::LiveWithoutRecord(slot)),
-            (SlotStatus::Live, Named::RecordWithoutContent) => self.refusal.add(Finding::LiveWithoutCommit(slot)),
-            (SlotStatus::Prepared, Named::NoRecord) if is_old(view, now) && !view.hold => self.burn.push(slot),
+            (SlotStatus::Live, Named::RecordWithoutContent) => {
+                self.refusal.add(Finding::LiveWithoutCommit(slot))
+            }
+            (SlotStatus::Prepared, Named::NoRecord) if is_old(view, now) && !view.hold => {
+                self.burn.push(slot)
+            }
             (SlotStatus::Prepared, _) => self.left_prepared += 1,
         }
     }

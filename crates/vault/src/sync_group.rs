@@ -19,6 +19,8 @@ struct State {
     synced: u64,
     running: bool,
     failed: bool,
+    #[cfg(test)]
+    syncs: u64,
 }
 
 impl SyncGroup {
@@ -55,6 +57,10 @@ impl SyncGroup {
         let outcome = file.sync_data();
         let mut state = self.lock();
         state.running = false;
+        #[cfg(test)]
+        {
+            state.syncs += 1;
+        }
         match outcome {
             Ok(()) => state.synced = covers,
             // The kernel may have dropped the pages: a second sync would succeed without having written them.
@@ -80,5 +86,39 @@ impl SyncGroup {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sync_serves_everybody_who_wrote_before_it_and_nobody_who_writes_after() {
+        let file = tempfile::tempfile().unwrap();
+        let group = SyncGroup::default();
+        let tickets: Vec<_> = (0..10).map(|_| group.wrote()).collect();
+        for ticket in tickets {
+            group.settle(ticket, &file).unwrap();
+        }
+        assert_eq!(group.lock().syncs, 1);
+        let late = group.wrote();
+        group.settle(late, &file).unwrap();
+        assert_eq!(group.lock().syncs, 2);
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_believed_any_more() {
+        // A pipe cannot be synced.
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let broken = File::from(std::os::fd::OwnedFd::from(writer));
+        let good = tempfile::tempfile().unwrap();
+        let group = SyncGroup::default();
+        let ticket = group.wrote();
+        assert!(matches!(group.settle(ticket, &broken), Err(VaultError::Poisoned)));
+        assert!(matches!(group.settle(ticket, &good), Err(VaultError::Poisoned)));
+        let next = group.wrote();
+        assert!(matches!(group.settle(next, &good), Err(VaultError::Poisoned)));
+        assert!(matches!(group.check(), Err(VaultError::Poisoned)));
     }
 }

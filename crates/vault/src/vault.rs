@@ -230,6 +230,12 @@ impl Vault {
         self.0.faults.fail_at(step);
     }
 
+    /// Does something at this step from now on, for instance to the files: then the operation goes on.
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn at_step(&self, step: Step, act: impl Fn() + Send + 'static) {
+        self.0.faults.at(step, Box::new(act));
+    }
+
     async fn change(
         &self,
         slot: SlotRef,
