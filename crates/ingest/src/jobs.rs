@@ -1,0 +1,241 @@
+//! The room at its desk: which jobs it does, what a step's end means for its job, and how it wakes others.
+
+use crate::{
+    ATTEMPTS, Ingest, IngestError, epoch,
+    step::{Step, Then, code_of},
+};
+use async_trait::async_trait;
+use audit::{Action, Actor, Note, Outcome};
+use jumio::JumioError;
+use model::{AuthenticationId, CallbackId, EnrollmentState};
+use queue::{BudgetError, Failure, Handler, HandlerError, JobKey, Kind, Lane, Lease, QueueError, Retried};
+use records::{Commit, EnrollmentKey};
+use register::Enrollment;
+use serde_json::Value;
+use std::time::Duration;
+
+const KINDS: [Kind; 3] = [Kind::Callback, Kind::Enrollment, Kind::InboxEpoch];
+/// How long a job waits in its hand for the retrieval budget.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after the end of an hour its epoch is looked at.
+const AFTER_THE_HOUR: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Handler for Ingest {
+    fn kinds(&self) -> &[Kind] {
+        &KINDS
+    }
+
+    async fn handle(&self, lease: &Lease) -> Result<(), HandlerError> {
+        for _ in 0..ATTEMPTS {
+            let done = match lease.kind() {
+                Kind::Callback => self.handle_callback(lease).await,
+                Kind::Enrollment => self.handle_enrollment(lease).await,
+                Kind::InboxEpoch => self.handle_epoch(lease).await,
+                kind => Err(QueueError::Unreadable { kind }.into()),
+            };
+            match done {
+                Ok(()) => return Ok(()),
+                // Somebody else's commit came first. Nothing of ours is lost: it is read and decided again.
+                Err(error) if error.is_conflict() => {}
+                Err(IngestError::Queue(error)) => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(job = %lease.key(), %error, "a step could not be done and is tried again later");
+                    match self.fail(lease, &error).await {
+                        Err(again) if again.is_conflict() => {}
+                        Err(IngestError::Queue(error)) => return Err(error.into()),
+                        Err(other) => return Err(HandlerError::Failed(self.failure_of(&other, "internal"))),
+                        Ok(()) => return Ok(()),
+                    }
+                }
+            }
+        }
+        Err(HandlerError::Conflict)
+    }
+}
+
+impl Ingest {
+    async fn handle_callback(&self, lease: &Lease) -> Result<(), IngestError> {
+        let id: CallbackId = lease.subject()?;
+        let mut commit = self.settle(id).await?.unwrap_or_else(|| self.records().commit());
+        lease.complete(&mut commit).await?;
+        Ok(commit.submit().await?)
+    }
+
+    async fn handle_enrollment(&self, lease: &Lease) -> Result<(), IngestError> {
+        let key: EnrollmentKey = lease.subject()?;
+        let Step { mut commit, then } = match self.register.enrollment_by_key(key).await? {
+            Some(enrollment) => self.advance(enrollment).await?,
+            None => Step::new(self.records().commit(), Then::Rest),
+        };
+        match then {
+            Then::At(due) => lease.again_at(&mut commit, due).await?,
+            Then::Rest => lease.complete(&mut commit).await?,
+        }
+        Ok(commit.submit().await?)
+    }
+
+    /// The one table of what happens in which state.
+    async fn advance(&self, enrollment: Enrollment) -> Result<Step, IngestError> {
+        match enrollment.row.state {
+            EnrollmentState::AwaitingUser => self.poll(enrollment).await,
+            EnrollmentState::Received => self.begin_confirming(enrollment).await,
+            EnrollmentState::Confirming => self.confirm(enrollment).await,
+            EnrollmentState::Fetching => self.fetch(enrollment).await,
+            EnrollmentState::Vaulted => self.hand_over(enrollment).await,
+            EnrollmentState::Ineligible => self.delete_ineligible(enrollment).await,
+            EnrollmentState::Ready
+            | EnrollmentState::Abandoned
+            | EnrollmentState::Failed
+            | EnrollmentState::Foreign
+            | EnrollmentState::Purging
+            | EnrollmentState::Purged => Ok(Step::new(self.records().commit(), Then::Rest)),
+        }
+    }
+
+    async fn handle_epoch(&self, lease: &Lease) -> Result<(), IngestError> {
+        let number: u64 = lease.subject()?;
+        self.close_epochs().await?;
+        let mut commit = self.records().commit();
+        match self.has_epoch(number).await? {
+            true => {
+                lease
+                    .again_at(&mut commit, self.clock.now().max(epoch::end_of(number)) + AFTER_THE_HOUR)
+                    .await?
+            }
+            false => lease.complete(&mut commit).await?,
+        }
+        Ok(commit.submit().await?)
+    }
+
+    /// A step failed. Its job comes back later; when it has failed for as long as configured, what it is about is given
+    /// up in the same commit.
+    async fn fail(&self, lease: &Lease, error: &IngestError) -> Result<(), IngestError> {
+        let mut commit = self.records().commit();
+        match lease.kind() {
+            Kind::Enrollment => {
+                let key: EnrollmentKey = lease.subject()?;
+                // An enrollment that cannot be read cannot be marked either; its job waits and is given up alone.
+                let found = self.register.enrollment_by_key(key).await.unwrap_or_default();
+                let state = found.as_ref().map_or(EnrollmentState::Failed, |found| found.row.state);
+                let code = code_of(error, state);
+                let retried = lease.retry(&mut commit, &self.failure_of(error, code)).await?;
+                if let Some(found) = found {
+                    self.mark_failure(&mut commit, found, code, retried).await?;
+                }
+            }
+            Kind::Callback => {
+                let failure = self.failure_of(error, "callback-not-settled");
+                if lease.retry(&mut commit, &failure).await? == Retried::DeadLetter {
+                    self.bury(&mut commit, lease.subject()?).await?;
+                }
+            }
+            _ => {
+                lease.retry(&mut commit, &self.failure_of(error, "epoch-not-closed")).await?;
+            }
+        }
+        Ok(commit.submit().await?)
+    }
+
+    async fn mark_failure(
+        &self,
+        commit: &mut Commit,
+        mut enrollment: Enrollment,
+        code: &'static str,
+        retried: Retried,
+    ) -> Result<(), IngestError> {
+        let is_news = enrollment.row.trouble.as_deref() != Some(code);
+        enrollment.row.trouble = Some(code.to_owned());
+        if retried == Retried::DeadLetter {
+            enrollment.row.enter(EnrollmentState::Failed, self.clock.now());
+            let note = Note::about(Action::EnrollmentFailed, enrollment.key.0, Actor::System);
+            self.audit.note(commit, note.ended(Outcome::Failed).with("why", code));
+        } else if !is_news {
+            return Ok(());
+        }
+        Ok(self.register.update_enrollment(commit, &enrollment).await?)
+    }
+
+    /// Whether a failure is held against the job: an outage uses up nobody's tries.
+    fn failure_of(&self, error: &IngestError, code: &'static str) -> Failure {
+        match error {
+            IngestError::Jumio(JumioError::RateLimited { retry_after }) => {
+                Failure::here(code).not_before(retry_after.unwrap_or_default())
+            }
+            IngestError::Jumio(JumioError::Credentials) => Failure::here(code),
+            IngestError::Jumio(error) if error.is_outage() => Failure::peer(code, &self.health),
+            IngestError::Budget { retry_after } => Failure::here(code).not_before(*retry_after),
+            IngestError::Busy | IngestError::Audit(_) | IngestError::Records(_) => Failure::here(code),
+            IngestError::Vault(vault::VaultError::ReadBack(_)) => Failure::item(code),
+            IngestError::Vault(error) if error.is_retryable() => Failure::here(code),
+            _ => Failure::item(code),
+        }
+    }
+
+    /// Lets Jumio's answer say what it says about Jumio as a whole: that it is there, or that we ask too often.
+    pub(crate) fn heard<T>(&self, answer: Result<T, JumioError>) -> Result<T, IngestError> {
+        match &answer {
+            Err(JumioError::RateLimited { retry_after }) => self.retrievals.penalise(*retry_after),
+            Err(error) if error.is_outage() => {}
+            Err(JumioError::Guarded { .. } | JumioError::Invalid(_)) => {}
+            Ok(_) | Err(_) => self.health.answered(self.clock.now()),
+        }
+        Ok(answer?)
+    }
+
+    /// One call of the Retrieval or Delete API, or word that the budget is spent.
+    pub(crate) async fn draw_retrieval(&self) -> Result<(), IngestError> {
+        drawn(self.retrievals.acquire(Lane::Verification, PATIENCE).await)
+    }
+
+    /// One initiate.
+    pub(crate) async fn draw_verification(&self) -> Result<(), IngestError> {
+        drawn(self.budget.acquire(Lane::Verification, self.config.wait).await)
+    }
+
+    pub(crate) async fn wake_enrollment(
+        &self,
+        commit: &mut Commit,
+        key: EnrollmentKey,
+        due: model::Timestamp,
+    ) -> Result<(), IngestError> {
+        let job = JobKey::new(Kind::Enrollment, &key);
+        self.queue.forget(commit, &job).await?;
+        Ok(self.queue.schedule(commit, &job, due, Value::Null).await?)
+    }
+
+    /// Lets the result of an authentication be asked for now.
+    pub(crate) async fn wake_authentication(
+        &self,
+        commit: &mut Commit,
+        id: AuthenticationId,
+    ) -> Result<(), IngestError> {
+        let job = JobKey::new(Kind::Authentication, &id);
+        if !self.queue.nudge(commit, &job).await? {
+            self.queue.schedule(commit, &job, self.clock.now(), Value::Null).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn enqueue_callback(
+        &self,
+        commit: &mut Commit,
+        id: CallbackId,
+    ) -> Result<(), IngestError> {
+        let job = JobKey::new(Kind::Callback, &id);
+        Ok(self.queue.schedule(commit, &job, self.clock.now(), Value::Null).await?)
+    }
+
+    pub(crate) async fn enqueue_epoch(&self, commit: &mut Commit, number: u64) -> Result<(), IngestError> {
+        let job = JobKey::new(Kind::InboxEpoch, &number);
+        Ok(self.queue.schedule(commit, &job, epoch::end_of(number) + AFTER_THE_HOUR, Value::Null).await?)
+    }
+}
+
+fn drawn(answer: Result<queue::Permit, BudgetError>) -> Result<(), IngestError> {
+    match answer {
+        Ok(_permit) => Ok(()),
+        Err(BudgetError::Spent { retry_after }) => Err(IngestError::Budget { retry_after }),
+        Err(BudgetError::Unavailable(error)) => Err(error.into()),
+    }
+}
