@@ -50,7 +50,6 @@ impl Records {
     }
 
     /// Begins an empty commit.
-    #[must_use]
     pub fn commit(&self) -> Commit {
         Commit::new(self.clone())
     }

@@ -28,6 +28,8 @@ pub const WINDOWS: TableId = TableId(25);
 pub const INBOX: TableId = TableId(30);
 /// Index: the callbacks in a state, oldest first.
 pub const INBOX_BY_STATE: TableId = TableId(31);
+/// The rest of a sealed callback that is too large for one row, by its id and the position.
+pub const INBOX_PARTS: TableId = TableId(33);
 /// The hours whose callbacks are not all settled.
 pub const INBOX_EPOCHS: TableId = TableId(32);
 /// Jobs, by what they are about.
