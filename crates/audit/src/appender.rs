@@ -69,7 +69,7 @@ impl Audit {
         loop {
             match self.try_append(begins).await {
                 Err(AuditError::Unavailable(error)) if error.is_conflict() && attempt < ATTEMPTS => {
-                    attempt += 1
+                    attempt += 1;
                 }
                 done => return done,
             }

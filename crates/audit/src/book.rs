@@ -178,8 +178,8 @@ impl Audit {
             return Ok(None);
         }
         let age = self.inner.clock.now().duration_since(since).unsigned_abs();
-        if age < ANCHOR_EVERY {
-            return Ok(Some(ANCHOR_EVERY - age));
+        if let Some(pause) = ANCHOR_EVERY.checked_sub(age).filter(|pause| !pause.is_zero()) {
+            return Ok(Some(pause));
         }
         self.anchor().await?;
         Ok(None)

@@ -29,11 +29,13 @@ const LATEST: Duration = Duration::from_secs(1);
 /// The wait after a 429 without `Retry-After`; it doubles with each that follows within a minute of the last.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
 /// The longest wait after a 429 without `Retry-After`.
-const LONGEST_PENALTY: Duration = Duration::from_secs(60);
+const LONGEST_PENALTY: Duration = Duration::from_mins(1);
 /// The longest wait that a `Retry-After` can bring about.
-const LONGEST_ASKED_FOR: Duration = Duration::from_secs(900);
+const LONGEST_ASKED_FOR: Duration = Duration::from_mins(15);
 /// A 429 this long after the last block's end is the first of a new row.
-const PENALTY_MEMORY: Duration = Duration::from_secs(60);
+const PENALTY_MEMORY: Duration = Duration::from_mins(1);
+/// Nobody waits longer, whatever is asked for.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Who comes first when the budget is short. In the order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,8 +98,8 @@ struct State {
     /// Who waits, by lane, the first one first.
     lanes: [VecDeque<u64>; Lane::ALL.len()],
     next_waiter: u64,
-    /// Durable rows that are too old to matter.
-    stale: Vec<RowKey>,
+    /// Durable rows that are too old to matter, and not removed yet.
+    old_rows: Vec<RowKey>,
     penalties: u32,
 }
 
@@ -140,17 +142,17 @@ impl Budget {
     ) -> Result<Self, BudgetError> {
         let now = clock.now();
         let mut log = SlidingLog::new(limits, MARGIN, now);
-        let mut stale = Vec::new();
+        let mut old_rows = Vec::new();
         for row in SENT.scan(&records, &Range::default(), ROWS).await? {
             // The worst that can be: it went out as late as it could, or the clock was put back since.
-            let at = (row.0 + LATEST).min(now);
+            let at = (row.0.min(now) + LATEST).min(now);
             if now.duration_since(at).unsigned_abs() > log.longest() {
-                stale.push(row);
+                old_rows.push(row);
             } else {
                 log.remember(at, row);
             }
         }
-        Ok(Self::new(Some(records), clock, log, stale))
+        Ok(Self::new(Some(records), clock, log, old_rows))
     }
 
     /// A budget that a restart forgets: for calls whose limit Jumio does not enforce strictly.
@@ -160,8 +162,8 @@ impl Budget {
         Self::new(None, clock, log, Vec::new())
     }
 
-    fn new(records: Option<Records>, clock: Arc<dyn Clock>, log: SlidingLog, stale: Vec<RowKey>) -> Self {
-        let state = State { log, lanes: Default::default(), next_waiter: 0, stale, penalties: 0 };
+    fn new(records: Option<Records>, clock: Arc<dyn Clock>, log: SlidingLog, old_rows: Vec<RowKey>) -> Self {
+        let state = State { log, lanes: Default::default(), next_waiter: 0, old_rows, penalties: 0 };
         let (changed, _) = watch::channel(0);
         Self { inner: Arc::new(Inner { clock, records, state: Mutex::new(state), changed }) }
     }
@@ -174,7 +176,7 @@ impl Budget {
     pub async fn acquire(&self, lane: Lane, wait_at_most: Duration) -> Result<Permit, BudgetError> {
         let inner = &*self.inner;
         let mut changed = inner.changed.subscribe();
-        let deadline = inner.clock.now() + wait_at_most;
+        let deadline = inner.clock.now() + wait_at_most.min(LONGEST_WAIT);
         let place = inner.enter(lane);
         loop {
             changed.mark_unchanged();
@@ -251,7 +253,7 @@ impl Inner {
         let mut state = self.state();
         state.log.look_at_clock(now);
         let old = state.log.forget_old(now);
-        state.stale.extend(old);
+        state.old_rows.extend(old);
         let lane = place.lane as usize;
         let before: usize = state.lanes[..lane].iter().map(VecDeque::len).sum();
         let in_lane = state.lanes[lane].iter().position(|waiter| *waiter == place.waiter).unwrap_or_default();
@@ -279,17 +281,17 @@ impl UnderWay<'_> {
         loop {
             let granted = job::whole(self.inner.clock.now());
             let row = (granted, random(records));
-            let stale = std::mem::take(&mut self.inner.state().stale);
+            let old_rows = std::mem::take(&mut self.inner.state().old_rows);
             let mut commit = records.commit();
             commit.index(&SENT, &row);
-            for old in &stale {
+            for old in &old_rows {
                 commit.unindex(&SENT, old);
             }
             if let Some(too_early) = self.row.replace(row) {
                 commit.unindex(&SENT, &too_early);
             }
             if let Err(error) = commit.submit().await {
-                self.inner.state().stale.extend(stale);
+                self.inner.state().old_rows.extend(old_rows);
                 return Err(error.into());
             }
             if self.inner.clock.now().duration_since(granted).unsigned_abs() <= LATEST {

@@ -38,7 +38,7 @@ pub(crate) struct Inner {
     pub(crate) config: QueueConfig,
     process: u64,
     wake: watch::Sender<u64>,
-    /// Jobs that a worker of this process is about to lease, so that the others go for the next.
+    /// Jobs that a worker of this process is about to lease, so that the others go for the next; and damaged ones.
     claimed: Mutex<HashSet<JobKey>>,
 }
 
@@ -59,11 +59,17 @@ pub struct Depth {
     pub oldest: Option<Timestamp>,
 }
 
-struct Claim<'a>(&'a Inner, &'a JobKey);
+struct Claim<'a> {
+    inner: &'a Inner,
+    key: &'a JobKey,
+    keep: bool,
+}
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(self.1);
+        if !self.keep {
+            self.inner.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(self.key);
+        }
     }
 }
 
@@ -124,9 +130,11 @@ impl Queue {
         let job = match &read {
             None => Job::new(due, payload),
             Some(read) if read.value.lease.is_some() => {
+                // What was asked for earlier is not put off by it.
+                let due = read.value.rerun.as_ref().map_or(due, |rerun| rerun.due.min(due));
                 Job { rerun: Some(Rerun { due, payload: Some(payload) }), ..read.value.clone() }
             }
-            Some(read) => Job { due, payload, ..read.value.clone() },
+            Some(read) => Job { payload, due, ..read.value.clone() },
         };
         job::put(commit, key, read.as_ref(), &job);
         self.wake_after(commit);
@@ -167,7 +175,7 @@ impl Queue {
     /// anybody works on it. `None`: nothing is due.
     ///
     /// # Errors
-    /// [`QueueError::Records`]. A job whose own row is damaged is passed over and logged.
+    /// [`QueueError::Records`]. A job whose own row is damaged is logged and passed over.
     pub async fn lease_due(&self, kinds: &[Kind], lease_for: Duration) -> Result<Option<Lease>, QueueError> {
         let now = self.inner.clock.now();
         let mut candidates = Vec::new();
@@ -177,13 +185,14 @@ impl Queue {
         candidates.sort_by_key(|row| row.at);
         for row in candidates {
             let key = row.job();
-            let Some(_claim) = self.claim(&key) else { continue };
+            let Some(mut claim) = self.claim(&key) else { continue };
             match self.try_lease(&row, &key, now, lease_for).await {
                 Ok(Some(lease)) => return Ok(Some(lease)),
                 Ok(None) => {}
                 Err(error) if error.is_conflict() => {}
                 Err(QueueError::Records(error @ RecordsError::Damaged { .. })) => {
-                    tracing::error!(job = %key, %error, "a job was passed over");
+                    tracing::error!(job = %key, %error, "a job is passed over until the next start");
+                    claim.keep = true;
                 }
                 Err(error) => return Err(error),
             }
@@ -193,7 +202,7 @@ impl Queue {
 
     fn claim<'a>(&'a self, key: &'a JobKey) -> Option<Claim<'a>> {
         let mut claimed = self.inner.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.insert(key.clone()).then(|| Claim(&self.inner, key))
+        claimed.insert(key.clone()).then_some(Claim { inner: &self.inner, key, keep: false })
     }
 
     async fn try_lease(

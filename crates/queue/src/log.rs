@@ -28,7 +28,7 @@ impl Limit {
     /// At most `count` within any minute.
     #[must_use]
     pub const fn per_minute(count: usize) -> Self {
-        Self { count, within: Duration::from_secs(60) }
+        Self { count, within: Duration::from_mins(1) }
     }
 }
 

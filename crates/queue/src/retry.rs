@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The longest wait that a peer's `Retry-After` can bring about.
-const LONGEST_ASKED_FOR: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_ASKED_FOR: Duration = Duration::from_hours(24);
 
 /// When to try again.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,8 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             first_wait: Duration::from_secs(5),
-            longest_wait: Duration::from_secs(900),
-            retry_for: Duration::from_secs(72 * 3600),
+            longest_wait: Duration::from_mins(15),
+            retry_for: Duration::from_hours(72),
         }
     }
 }
@@ -149,7 +149,7 @@ fn backoff(policy: &RetryPolicy, failures: u32, random: u64) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
     let whole = policy.first_wait.saturating_mul(1 << doublings).min(policy.longest_wait);
     let half = u64::try_from(whole.as_millis() / 2).unwrap_or(u64::MAX / 2);
-    whole - Duration::from_millis(random % (half + 1))
+    whole.saturating_sub(Duration::from_millis(random % (half + 1)))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Workers: lease, call, commit, over and over.
 
-use crate::{Failure, Kind, Lease, Queue, QueueError};
+use crate::{Failure, Kind, Lease, Queue, QueueError, Retried};
 use async_trait::async_trait;
-use records::RecordsError;
+use records::{Commit, RecordsError};
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
@@ -24,7 +24,7 @@ pub trait Handler: Send + Sync + 'static {
 
     /// How long a lease should last: longer than any one run takes.
     fn lease_for(&self) -> Duration {
-        Duration::from_secs(120)
+        Duration::from_mins(2)
     }
 
     /// Does one job and gives the lease back.
@@ -32,6 +32,16 @@ pub trait Handler: Send + Sync + 'static {
     /// # Errors
     /// [`HandlerError`] says what the worker does with the lease instead.
     async fn handle(&self, lease: &Lease) -> Result<(), HandlerError>;
+
+    /// The worker gives the lease back for a handler that failed, and the job has failed for too long: it becomes a
+    /// dead letter in this commit. Whatever the job was about can say so in the same commit.
+    ///
+    /// # Errors
+    /// [`HandlerError`]: it is not given up now; it is tried again when the lease has run out.
+    async fn given_up(&self, lease: &Lease, commit: &mut Commit) -> Result<(), HandlerError> {
+        let _nothing_to_say = (lease, commit);
+        Ok(())
+    }
 }
 
 /// Why a handler did not give its lease back, and what happens with it.
@@ -85,7 +95,7 @@ pub(crate) async fn run(handlers: &[&dyn Handler], lease: &Lease) -> Result<Ran,
     let error = match handler.handle(lease).await {
         Ok(()) if lease.is_held().await? => {
             tracing::error!(job = %lease.key(), "a handler kept its lease; the job is tried again later");
-            give_back(lease, &Failure::item("lease-kept")).await?;
+            give_back(*handler, lease, &Failure::item("lease-kept")).await?;
             return Ok(Ran::Forgotten);
         }
         Ok(()) | Err(HandlerError::LeaseLost) => return Ok(Ran::Settled),
@@ -94,7 +104,7 @@ pub(crate) async fn run(handlers: &[&dyn Handler], lease: &Lease) -> Result<Ran,
     let given_back = match error {
         HandlerError::Failed(failure) => {
             tracing::info!(job = %lease.key(), reason = failure.reason(), "a job failed and is tried again later");
-            give_back(lease, &failure).await
+            give_back(*handler, lease, &failure).await
         }
         HandlerError::Conflict | HandlerError::LeaseLost => lease.release().await,
     };
@@ -104,10 +114,20 @@ pub(crate) async fn run(handlers: &[&dyn Handler], lease: &Lease) -> Result<Ran,
     }
 }
 
-async fn give_back(lease: &Lease, failure: &Failure) -> Result<(), QueueError> {
+async fn give_back(handler: &dyn Handler, lease: &Lease, failure: &Failure) -> Result<(), QueueError> {
     loop {
         let mut commit = lease.queue().inner.records.commit();
-        lease.retry(&mut commit, failure).await?;
+        if lease.retry(&mut commit, failure).await? == Retried::DeadLetter {
+            tracing::error!(job = %lease.key(), reason = failure.reason(), "a job was given up");
+            match handler.given_up(lease, &mut commit).await {
+                Ok(()) => {}
+                Err(HandlerError::Conflict) => continue,
+                Err(error) => {
+                    tracing::error!(job = %lease.key(), %error, "a job could not be given up; it is tried again later");
+                    return Ok(());
+                }
+            }
+        }
         match commit.submit().await {
             Err(error) if error.is_conflict() => {}
             done => return Ok(done?),
@@ -163,7 +183,7 @@ async fn worker(
                     let wait = Duration::try_from(next.duration_since(queue.inner.clock.now()));
                     wait.unwrap_or_default().max(SHORTEST_SLEEP)
                 }
-                None => Duration::from_secs(3600),
+                None => Duration::from_hours(1),
             },
             Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "the queue could not be used; trying again");
