@@ -1,1 +1,44 @@
 #![doc = include_str!("../README.md")]
+
+mod answer;
+mod authentication;
+mod authentication_api;
+mod callback_forms;
+mod clock;
+mod config;
+mod control;
+mod control_http;
+mod core;
+mod credentials;
+mod deletion;
+mod deliver;
+mod endpoint;
+mod error;
+mod facemap;
+mod faults;
+mod fields;
+mod guard;
+mod journal;
+mod limits;
+mod orders;
+mod pages;
+mod persona;
+mod random;
+mod retrieval;
+mod scan;
+mod server;
+mod verification;
+mod world;
+
+pub use authentication::AuthenticationResult;
+pub use callback_forms::ValidityForm;
+pub use clock::ClockChange;
+pub use config::{MetadataLayout, RedirectUrl, SandboxConfig, Settings, Supersession, WrongFacemap};
+pub use control::Control;
+pub use endpoint::Endpoint;
+pub use error::SandboxError;
+pub use faults::{Fault, FaultBody, Moment};
+pub use journal::{Entry, EntryKind, JournalPage, Note};
+pub use orders::{CallbackOrder, Finished, Judgement, NewVerification, ResultOrder};
+pub use scan::Outcome;
+pub use server::{Running, Sandbox};
