@@ -11,7 +11,7 @@
 //! | … | ciphertext, as long as the plaintext |
 //! | 16 | tag |
 
-use crate::{KeyId, Place, Purpose, SealError, SymmetricKey, aead, kdf::EnvelopeKeys};
+use crate::{KeyId, Place, Purpose, SealError, SealingKey, aead, kdf::EnvelopeKeys};
 use model::Rng;
 use subtle::ConstantTimeEq;
 
@@ -52,7 +52,7 @@ pub(crate) struct Prepared {
 /// Starts an envelope: its header, and what the AEAD needs. Salt and nonce are fresh, so that no encryption key is
 /// ever used twice.
 pub(crate) fn start(
-    (id, key): (KeyId, &SymmetricKey),
+    key: &SealingKey,
     rng: &dyn Rng,
     purpose: Purpose,
     place: &Place<'_>,
@@ -60,36 +60,37 @@ pub(crate) fn start(
     let mut random = [0; 32 + aead::NONCE_BYTES];
     rng.fill(&mut random);
     let (salt, nonce) = random.split_at(32);
-    let keys = EnvelopeKeys::derive(key.expose(), salt, FORMAT, purpose.label());
+    let keys = EnvelopeKeys::derive(key.secret(), salt, FORMAT, purpose.label());
 
     let mut header = [0; ENVELOPE_HEADER];
     header[0] = FORMAT;
     header[1] = ALGORITHM;
-    header[KEY_ID_AT..SALT_AT].copy_from_slice(id.as_bytes());
+    header[KEY_ID_AT..SALT_AT].copy_from_slice(key.id().as_bytes());
     header[SALT_AT..COMMITMENT_AT].copy_from_slice(salt);
     header[COMMITMENT_AT..NONCE_AT].copy_from_slice(keys.commitment());
     header[NONCE_AT..].copy_from_slice(nonce);
-    let prepared = Prepared { keys, nonce: nonce_of(&header), associated_data: place.associated_data(id) };
+    let prepared =
+        Prepared { keys, nonce: nonce_of(&header), associated_data: place.associated_data(key.id()) };
     (header, prepared)
 }
 
 /// Reads the header of an envelope and checks its commitment, before anything is decrypted: GCM itself commits to
 /// no key, a ciphertext that opens under two keys can be built by hand.
 pub(crate) fn check(
-    (id, key): (KeyId, &SymmetricKey),
+    key: &SealingKey,
     purpose: Purpose,
     place: &Place<'_>,
     envelope: &[u8],
 ) -> Result<Prepared, SealError> {
-    if envelope_key_id(envelope) != Some(id) {
+    if envelope_key_id(envelope) != Some(key.id()) {
         return Err(SealError::DoesNotOpen);
     }
     let header = envelope.first_chunk::<ENVELOPE_HEADER>().ok_or(SealError::DoesNotOpen)?;
-    let keys = EnvelopeKeys::derive(key.expose(), &header[SALT_AT..COMMITMENT_AT], FORMAT, purpose.label());
+    let keys = EnvelopeKeys::derive(key.secret(), &header[SALT_AT..COMMITMENT_AT], FORMAT, purpose.label());
     if !bool::from(keys.commitment().ct_eq(&header[COMMITMENT_AT..NONCE_AT])) {
         return Err(SealError::DoesNotOpen);
     }
-    Ok(Prepared { keys, nonce: nonce_of(header), associated_data: place.associated_data(id) })
+    Ok(Prepared { keys, nonce: nonce_of(header), associated_data: place.associated_data(key.id()) })
 }
 
 fn nonce_of(header: &[u8; ENVELOPE_HEADER]) -> [u8; aead::NONCE_BYTES] {

@@ -55,7 +55,7 @@ impl SealingKey {
         place: &Place<'_>,
         plaintext: FacemapBytes,
     ) -> SealedPayload {
-        let (header, prepared) = envelope::start(self.parts(), rng, purpose, place);
+        let (header, prepared) = envelope::start(self, rng, purpose, place);
         let mut body = plaintext.into_buffer();
         let key = prepared.keys.encryption();
         let tag = aead::seal_payload(key, &prepared.nonce, &prepared.associated_data, &mut body);
@@ -88,7 +88,7 @@ impl SealingKey {
         start: usize,
     ) -> Result<FacemapBytes, SealError> {
         let envelope = file.get(start..).ok_or(SealError::DoesNotOpen)?;
-        let prepared = envelope::check(self.parts(), purpose, place, envelope)?;
+        let prepared = envelope::check(self, purpose, place, envelope)?;
         let ciphertext_at = start + ENVELOPE_HEADER;
         let key = prepared.keys.encryption();
         let length =

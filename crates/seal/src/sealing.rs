@@ -1,7 +1,7 @@
 //! A key that seals and opens values.
 
 use crate::{
-    KeyId, Place, Purpose, SealError, SymmetricKey, aead,
+    KEY_BYTES, KeyId, Place, Purpose, SealError, SymmetricKey, aead,
     envelope::{self, ENVELOPE_HEADER, ENVELOPE_OVERHEAD},
     kdf,
 };
@@ -38,8 +38,8 @@ impl SealingKey {
         self.id
     }
 
-    pub(crate) const fn parts(&self) -> (KeyId, &SymmetricKey) {
-        (self.id, &self.key)
+    pub(crate) fn secret(&self) -> &[u8; KEY_BYTES] {
+        self.key.expose()
     }
 
     /// Seals a small value: a record, a field, a key. The envelope is [`ENVELOPE_OVERHEAD`] bytes longer.
@@ -48,7 +48,7 @@ impl SealingKey {
     /// Above 64 GiB, AES-GCM's own limit. Callers cap their values far below.
     #[must_use]
     pub fn seal(&self, rng: &dyn Rng, purpose: Purpose, place: &Place<'_>, plaintext: &[u8]) -> Vec<u8> {
-        let (header, prepared) = envelope::start(self.parts(), rng, purpose, place);
+        let (header, prepared) = envelope::start(self, rng, purpose, place);
         // Sized once: a buffer that grows would leave plaintext behind.
         let mut envelope = Vec::with_capacity(ENVELOPE_OVERHEAD + plaintext.len());
         envelope.extend_from_slice(&header);
@@ -70,7 +70,7 @@ impl SealingKey {
         place: &Place<'_>,
         envelope: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let prepared = envelope::check(self.parts(), purpose, place, envelope)?;
+        let prepared = envelope::check(self, purpose, place, envelope)?;
         let (body, tag) = envelope[ENVELOPE_HEADER..].split_last_chunk().ok_or(SealError::DoesNotOpen)?;
         let mut plaintext = Zeroizing::new(body.to_vec());
         let key = prepared.keys.encryption();
@@ -83,11 +83,11 @@ impl SealingKey {
     /// which tells from which held key it comes.
     #[must_use]
     pub fn derive(&self, label: &str, context: &[u8]) -> Self {
-        let mut bytes = Zeroizing::new([0; crate::KEY_BYTES]);
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         // The label's length keeps ("ab", "c") and ("a", "bc") apart.
         let length = (label.len() as u64).to_be_bytes();
         let info = [&[SUB_KEY_FORMAT][..], &length, label.as_bytes(), context];
-        kdf::derive(self.key.expose(), SUB_KEY_SALT, &info, &mut bytes[..]);
+        kdf::derive(self.secret(), SUB_KEY_SALT, &info, &mut bytes[..]);
         Self { id: self.id, key: SymmetricKey::from_bytes(&bytes) }
     }
 }

@@ -14,6 +14,7 @@ fn a_pseudonym_differs_by_domain_value_and_key_and_by_nothing_else() {
     let ines = pseudonyms.of("user", b"ines");
     assert_eq!(ines, Pseudonyms::new(&key(1)).of("user", b"ines"));
     assert_ne!(ines, pseudonyms.of("enrollment", b"ines"));
+    assert_ne!(ines, pseudonyms.of("link", b"ines"), "a domain of the same length");
     assert_ne!(ines, pseudonyms.of("user", b"Ines"));
     assert_ne!(ines, Pseudonyms::new(&key(2)).of("user", b"ines"));
 }
@@ -36,6 +37,7 @@ fn a_tag_counts_from_sixteen_bytes_on_for_its_label_and_message_only() {
     }
     assert!(!key.verify("link", b"message", &[&tag[..], &[0]].concat()));
     assert!(!key.verify("callback", b"message", &tag));
+    assert!(!key.verify("page", b"message", &tag), "a label of the same length");
     assert!(!key.verify("link", b"massage", &tag));
     for bit in 0..8 * tag.len() {
         let mut changed = tag;
