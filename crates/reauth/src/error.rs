@@ -4,6 +4,7 @@ use crate::view::AuthenticationView;
 use audit::AuditError;
 use jumio::{JumioError, Violations};
 use model::{AuthenticationState, EnrollmentState};
+use queue::{BudgetError, QueueError};
 use records::RecordsError;
 use register::{IneligibleReason, RegisterError};
 use std::{sync::Arc, time::Duration};
@@ -102,6 +103,9 @@ pub enum ReauthError {
     /// The facemap could not be opened.
     #[error(transparent)]
     Vault(Arc<VaultError>),
+    /// The job that follows the result could not be written.
+    #[error(transparent)]
+    Queue(QueueError),
 }
 
 impl From<RegisterError> for ReauthError {
@@ -119,6 +123,24 @@ impl From<RecordsError> for ReauthError {
 impl From<VaultError> for ReauthError {
     fn from(error: VaultError) -> Self {
         Self::Vault(Arc::new(error))
+    }
+}
+
+impl From<QueueError> for ReauthError {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Records(error) => error.into(),
+            other => Self::Queue(other),
+        }
+    }
+}
+
+impl From<BudgetError> for ReauthError {
+    fn from(error: BudgetError) -> Self {
+        match error {
+            BudgetError::Spent { retry_after } => Self::BudgetSpent { retry_after },
+            BudgetError::Unavailable(error) => error.into(),
+        }
     }
 }
 

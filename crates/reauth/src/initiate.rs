@@ -53,7 +53,7 @@ impl Reauth {
                     match self.flights.of(enrollment.key) {
                         Some(flight) => self.wait_for(flight, deadline).await?,
                         // Whoever held it is gone without having said how it ended.
-                        None => self.recover(enrollment.key).await?,
+                        None => drop(self.recover(enrollment.key).await?),
                     }
                     continue;
                 }

@@ -1,14 +1,8 @@
 //! The post: budget, book, facemap, the `posting` record, the request to Jumio. What came of it is in `settle`.
 
 use crate::{
-    Reauth,
-    error::ReauthError,
-    initiate::until,
-    request::AuthenticationRequest,
-    settle::Sent,
-    single_flight::Ticket,
-    view::Initiated,
-    window,
+    Reauth, error::ReauthError, initiate::until, request::AuthenticationRequest, settle::Sent,
+    single_flight::Ticket, view::Initiated, window,
 };
 use audit::{Action, Actor, Begin, Details, Outcome, Stroke};
 use jiff::Timestamp;
@@ -16,7 +10,9 @@ use jumio::{Journey, NewAuthentication};
 use model::{AuthenticationId, AuthenticationState, FacemapBytes};
 use queue::Lane;
 use records::{Record, RecordsError};
-use register::{AuthenticationPrivate, AuthenticationRow, Enrollment, EnrollmentPrivate, WindowRow, WindowState};
+use register::{
+    AuthenticationPrivate, AuthenticationRow, Enrollment, EnrollmentPrivate, WindowRow, WindowState,
+};
 use std::sync::Arc;
 use store::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
@@ -144,19 +140,12 @@ impl Reauth {
     }
 
     /// What must be had before anything is sent: a place in the budget, the begin in the book, the facemap.
-    async fn make_ready(
-        &self,
-        claim: &Claim,
-        deadline: Timestamp,
-    ) -> Result<Ready, ReauthError> {
+    async fn make_ready(&self, claim: &Claim, deadline: Timestamp) -> Result<Ready, ReauthError> {
         // A stopping service takes no more facemaps out.
-        let place = Arc::clone(&self.facemaps).acquire_owned().await.map_err(|_closed| ReauthError::Stopping)?;
+        let place =
+            Arc::clone(&self.facemaps).acquire_owned().await.map_err(|_closed| ReauthError::Stopping)?;
         let wait = until(self.now(), deadline);
-        self.parts
-            .budget
-            .acquire(Lane::Authentications, wait)
-            .await
-            .map_err(ReauthError::from)?;
+        let _permit = self.parts.budget.acquire(Lane::Authentication, wait).await?;
         let begin = Begin::about(Action::AuthenticationPosted, claim.enrollment.key.0, claim.actor.clone())
             .with("authentication", claim.id);
         let stroke = self.parts.audit.begin(begin).await?;

@@ -37,7 +37,11 @@ pub struct AuthenticationRequest {
 impl AuthenticationRequest {
     /// The parameters, by their names in the API, in which an open transaction is not what this request asks for.
     /// Nothing differs when an app asks for what is open in a browser: Jumio's SDK takes the reference of either.
-    pub(crate) fn differs(&self, open: &Authentication, private: &AuthenticationPrivate) -> Vec<&'static str> {
+    pub(crate) fn differs(
+        &self,
+        open: &Authentication,
+        private: &AuthenticationPrivate,
+    ) -> Vec<&'static str> {
         let mut differs = Vec::new();
         if self.request_reference != private.request_reference {
             differs.push("requestReference");

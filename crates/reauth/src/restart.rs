@@ -1,6 +1,6 @@
 //! What an earlier process left behind: a claim is given back, a post has an unknown outcome.
 
-use crate::{Reauth, error::ReauthError, window};
+use crate::{Reauth, error::ReauthError, service::until_no_conflict, window};
 use audit::{Action, Actor, Note, Outcome};
 use jiff::Timestamp;
 use model::{AuthenticationId, AuthenticationState};
@@ -34,33 +34,34 @@ impl Reauth {
 
     /// Settles a window whose holder is gone. `true`: an outcome became unknown.
     pub(crate) async fn recover(&self, key: EnrollmentKey) -> Result<bool, ReauthError> {
+        until_no_conflict!(self.recover_once(key))
+    }
+
+    async fn recover_once(&self, key: EnrollmentKey) -> Result<bool, ReauthError> {
         let now = self.now();
-        self.until_no_conflict(async || {
-            let register = &self.parts.register;
-            let Some(stored) = register.window(key).await? else { return Ok(false) };
-            // Landed in the meantime: there is nothing to settle.
-            if self.flights.of(key).is_some() {
-                return Ok(false);
+        let register = &self.parts.register;
+        let Some(stored) = register.window(key).await? else { return Ok(false) };
+        // Taken again in the meantime: its holder is alive.
+        if self.flights.of(key).is_some() {
+            return Ok(false);
+        }
+        let still_open = self.still_open(window::replaced(&stored.value)).await?;
+        let until = still_open.map(|(_, until)| until);
+        let Some((row, lost)) = window::recover(&stored.value, now, self.config.settle, until) else {
+            return Ok(false);
+        };
+        let mut commit = register.records().commit();
+        if let Some(id) = lost {
+            if let Some(mut authentication) = register.authentication(id).await? {
+                authentication.row.enter(AuthenticationState::Unknown, now);
+                register.update_authentication(&mut commit, &authentication).await?;
             }
-            let still_open = self.still_open(window::replaced(&stored.value)).await?;
-            let until = still_open.map(|(_, until)| until);
-            let Some((row, lost)) = window::recover(&stored.value, now, self.config.settle, until) else {
-                return Ok(false);
-            };
-            let mut commit = register.records().commit();
-            if let Some(id) = lost {
-                if let Some(mut authentication) = register.authentication(id).await? {
-                    authentication.row.enter(AuthenticationState::Unknown, now);
-                    register.update_authentication(&mut commit, &authentication).await?;
-                }
-                let note = Note::about(Action::AuthenticationResult, key.0, Actor::System);
-                self.parts.audit.note(&mut commit, note.ended(Outcome::Unknown).with("authentication", id));
-            }
-            register.put_window(&mut commit, key, Some(&stored), &row);
-            commit.submit().await?;
-            Ok(lost.is_some())
-        })
-        .await
+            let note = Note::about(Action::AuthenticationResult, key.0, Actor::System);
+            self.parts.audit.note(&mut commit, note.ended(Outcome::Unknown).with("authentication", id));
+        }
+        register.put_window(&mut commit, key, Some(&stored), &row);
+        commit.submit().await?;
+        Ok(lost.is_some())
     }
 
     /// The transaction that was to be replaced, if it is still open, and until when it serves.

@@ -1,13 +1,13 @@
 //! The service: what it stands on, and what of it is configured.
 
-use crate::{error::ReauthError, single_flight::SingleFlight};
+use crate::single_flight::SingleFlight;
 use audit::Audit;
 use jiff::{SignedDuration, Timestamp};
 use jumio::JumioApi;
 use model::{AuthenticationId, Clock, Rng};
-use queue::{Budget, Queue, SlidingLimit};
+use queue::{Budget, PeerHealth, Queue};
 use register::Register;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use vault::Vault;
 
 /// The keys of `[reauth]` that act here, with their units.
@@ -32,17 +32,19 @@ pub struct ReauthParts {
     /// Who is enrolled, and who is being re-authenticated.
     pub register: Register,
     /// Where the facemaps rest.
-    pub vault: Arc<Vault>,
+    pub vault: Vault,
     /// Jumio.
     pub jumio: Arc<dyn JumioApi>,
     /// The book.
-    pub audit: Arc<Audit>,
+    pub audit: Audit,
     /// The desk.
     pub queue: Queue,
     /// How often Jumio may be asked to initiate.
-    pub budget: Arc<Budget>,
+    pub budget: Budget,
     /// How often the Retrieval API may be asked.
-    pub retrievals: Arc<SlidingLimit>,
+    pub retrievals: Budget,
+    /// When Jumio last answered anybody.
+    pub peer: PeerHealth,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids.
@@ -79,20 +81,29 @@ impl Reauth {
     pub fn posts_under_way(&self) -> usize {
         self.flights.len()
     }
+}
 
-    /// Repeats `attempt` while somebody else's commit came first.
-    pub(crate) async fn until_no_conflict<T, F>(&self, mut attempt: F) -> Result<T, ReauthError>
-    where
-        F: AsyncFnMut() -> Result<T, ReauthError>,
-    {
-        const MOST_ATTEMPTS: u32 = 16;
-        let mut result = attempt().await;
-        for _ in 1..MOST_ATTEMPTS {
-            match &result {
-                Err(error) if error.is_conflict() => result = attempt().await,
-                _ => break,
+/// Attempts at a change before somebody else's commits are called trouble.
+pub(crate) const MOST_ATTEMPTS: u32 = 16;
+
+/// Repeats an attempt while somebody else's commit comes first.
+macro_rules! until_no_conflict {
+    ($attempt:expr) => {{
+        let mut attempts = 1;
+        loop {
+            match $attempt.await {
+                Err(error) if error.is_conflict() && attempts < $crate::service::MOST_ATTEMPTS => {
+                    attempts += 1
+                }
+                result => break result,
             }
         }
-        result
+    }};
+}
+pub(crate) use until_no_conflict;
+
+impl fmt::Debug for Reauth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reauth(..)")
     }
 }

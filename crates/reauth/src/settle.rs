@@ -1,10 +1,11 @@
 //! What came of a post, and what is committed about it.
 
 use crate::{
-    FOLLOW, Reauth,
+    Reauth,
     error::ReauthError,
     initiate::until,
     post::Claim,
+    service::until_no_conflict,
     view::{AuthenticationView, Initiated},
     window,
 };
@@ -12,12 +13,14 @@ use audit::{Details, Outcome, Stroke};
 use jiff::{SignedDuration, Timestamp};
 use jumio::{Journey, JumioError, StartedAuthentication};
 use model::{AuthenticationState, Channel};
-use queue::JobKey;
-use records::Commit;
+use queue::Lane;
+use records::{Commit, Record};
 use register::{Authentication, WindowRow};
+use serde_json::Value;
+use std::time::Duration;
 
-/// How long a 429 without `Retry-After` is honoured, in seconds.
-const RATE_LIMIT_BACKOFF_SECONDS: i64 = 5;
+/// What a caller is told at least after a 429 of Jumio's.
+const SHORTEST_BACKOFF: Duration = Duration::from_secs(1);
 
 /// What a post led to.
 pub(crate) enum Sent {
@@ -57,36 +60,40 @@ impl Reauth {
         started: &StartedAuthentication,
     ) -> Result<Initiated, ReauthError> {
         let now = self.now();
-        let times = Times::of(claim, now, self.config.window);
-        let settled = self
-            .until_no_conflict(async || {
-                let register = &self.parts.register;
-                let mut commit = register.records().commit();
-                let mut authentication = self.own(claim).await?;
-                authentication.row.enter(AuthenticationState::Initiated, now);
-                authentication.row.initiated_at = Some(now);
-                authentication.row.window_ends_at = Some(times.window_ends_at);
-                authentication.row.redirect_expires_at = times.redirect_expires_at;
-                if let Some(private) = &mut authentication.private {
-                    private.reference = Some(started.reference);
-                    private.redirect_url = started.redirect_url.as_ref().map(|url| url.expose().to_owned());
-                }
-                register.update_authentication(&mut commit, &authentication).await?;
-                self.supersede(&mut commit, claim, now).await?;
-                self.touch_enrollment(&mut commit, claim, now).await?;
-                let stored = register.window(claim.enrollment.key).await?;
-                let before = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
-                let row = window::initiated(&before, claim.id, now, times.serves_until, claim.replaces.is_some());
-                register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
-                let first_poll = self.config.result_polls.first().copied().unwrap_or_default();
-                let job = JobKey::new(FOLLOW, claim.id.as_bytes());
-                self.parts.queue.schedule(&mut commit, &job, now + first_poll).await?;
-                self.parts.audit.finish(&mut commit, stroke, Outcome::Done);
-                commit.submit().await?;
-                Ok(authentication)
-            })
-            .await?;
+        let settled = until_no_conflict!(self.commit_initiated(claim, stroke, started, now))?;
         Ok(Initiated { authentication: AuthenticationView::of(&settled, now), deduplicated: false })
+    }
+
+    async fn commit_initiated(
+        &self,
+        claim: &Claim,
+        stroke: &Stroke,
+        started: &StartedAuthentication,
+        now: Timestamp,
+    ) -> Result<Authentication, ReauthError> {
+        let register = &self.parts.register;
+        let times = Times::of(claim, now, self.config.window);
+        let mut commit = register.records().commit();
+        let mut authentication = self.own(claim).await?;
+        authentication.row.enter(AuthenticationState::Initiated, now);
+        authentication.row.initiated_at = Some(now);
+        authentication.row.window_ends_at = Some(times.window_ends_at);
+        authentication.row.redirect_expires_at = times.redirect_expires_at;
+        if let Some(private) = &mut authentication.private {
+            private.reference = Some(started.reference);
+            private.redirect_url = started.redirect_url.as_ref().map(|url| url.expose().to_owned());
+        }
+        register.update_authentication(&mut commit, &authentication).await?;
+        self.supersede(&mut commit, claim, now).await?;
+        self.touch_enrollment(&mut commit, claim, now).await?;
+        let (stored, before) = self.window_row(claim).await?;
+        let row = window::initiated(&before, claim.id, now, times.serves_until, claim.replaces.is_some());
+        register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
+        let first_poll = self.config.result_polls.first().copied().unwrap_or_default();
+        self.parts.queue.schedule(&mut commit, &Self::job(claim.id), now + first_poll, Value::Null).await?;
+        self.parts.audit.finish(&mut commit, stroke, Outcome::Done);
+        commit.submit().await?;
+        Ok(authentication)
     }
 
     /// Jumio did not create it: the window is free again, or still open with the one that was to be replaced.
@@ -96,32 +103,36 @@ impl Reauth {
         stroke: &Stroke,
         error: &JumioError,
     ) -> Result<Initiated, ReauthError> {
-        let backoff = SignedDuration::from_secs(RATE_LIMIT_BACKOFF_SECONDS).unsigned_abs();
         if let JumioError::RateLimited { retry_after } = error {
             self.parts.budget.penalise(*retry_after);
         }
-        let told = ReauthError::from_jumio(error, backoff);
         let status = match error {
             JumioError::Refused { status } => Some(*status),
             JumioError::NotFound => Some(404),
             JumioError::RateLimited { .. } => Some(429),
             _ => None,
         };
-        let now = self.now();
-        self.until_no_conflict(async || {
-            let mut commit = self.parts.register.records().commit();
-            let mut authentication = self.own(claim).await?;
-            authentication.row.enter(AuthenticationState::Refused, now);
-            authentication.row.refused_status = status;
-            self.parts.register.update_authentication(&mut commit, &authentication).await?;
-            self.put_window_back(&mut commit, claim).await?;
-            let why = Details::new().with("why", "not-created");
-            self.parts.audit.finish_with(&mut commit, stroke, Outcome::Refused, why);
-            commit.submit().await?;
-            Ok(())
-        })
-        .await?;
-        Err(told)
+        until_no_conflict!(self.commit_not_created(claim, stroke, status))?;
+        let backoff = self.parts.budget.wait(Lane::Authentication).max(SHORTEST_BACKOFF);
+        Err(ReauthError::from_jumio(error, backoff))
+    }
+
+    async fn commit_not_created(
+        &self,
+        claim: &Claim,
+        stroke: &Stroke,
+        status: Option<u16>,
+    ) -> Result<(), ReauthError> {
+        let mut commit = self.parts.register.records().commit();
+        let mut authentication = self.own(claim).await?;
+        authentication.row.enter(AuthenticationState::Refused, self.now());
+        authentication.row.refused_status = status;
+        self.parts.register.update_authentication(&mut commit, &authentication).await?;
+        self.put_window_back(&mut commit, claim).await?;
+        let why = Details::new().with("why", "not-created");
+        self.parts.audit.finish_with(&mut commit, stroke, Outcome::Refused, why);
+        commit.submit().await?;
+        Ok(())
     }
 
     /// Nobody knows: it is handed to nobody, and nothing is posted before the settle time is over.
@@ -136,23 +147,27 @@ impl Reauth {
             "The outcome of an initiate request to Jumio is unknown ({error}). It is not repeated by itself."
         );
         let now = self.now();
-        let settled_at = self
-            .until_no_conflict(async || {
-                let register = &self.parts.register;
-                let mut commit = register.records().commit();
-                let mut authentication = self.own(claim).await?;
-                authentication.row.enter(AuthenticationState::Unknown, now);
-                register.update_authentication(&mut commit, &authentication).await?;
-                let stored = register.window(claim.enrollment.key).await?;
-                let before = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
-                let row = window::unknown(&before, claim.id, now, self.config.settle);
-                register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
-                self.parts.audit.finish(&mut commit, stroke, Outcome::Unknown);
-                commit.submit().await?;
-                Ok(window::settled_at(&row).unwrap_or(now))
-            })
-            .await?;
+        let settled_at = until_no_conflict!(self.commit_unknown(claim, stroke, now))?;
         Err(ReauthError::OutcomeUnknown { retry_after: until(now, settled_at) })
+    }
+
+    async fn commit_unknown(
+        &self,
+        claim: &Claim,
+        stroke: &Stroke,
+        now: Timestamp,
+    ) -> Result<Timestamp, ReauthError> {
+        let register = &self.parts.register;
+        let mut commit = register.records().commit();
+        let mut authentication = self.own(claim).await?;
+        authentication.row.enter(AuthenticationState::Unknown, now);
+        register.update_authentication(&mut commit, &authentication).await?;
+        let (stored, before) = self.window_row(claim).await?;
+        let row = window::unknown(&before, claim.id, now, self.config.settle);
+        register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
+        self.parts.audit.finish(&mut commit, stroke, Outcome::Unknown);
+        commit.submit().await?;
+        Ok(window::settled_at(&row).unwrap_or(now))
     }
 
     /// Gives a claimed window back before anything was committed about an authentication, and closes the stroke.
@@ -161,17 +176,24 @@ impl Reauth {
         claim: &Claim,
         stroke: Option<&Stroke>,
     ) -> Result<(), ReauthError> {
-        self.until_no_conflict(async || {
-            let mut commit = self.parts.register.records().commit();
-            self.put_window_back(&mut commit, claim).await?;
-            if let Some(stroke) = stroke {
-                let why = Details::new().with("why", "not-sent");
-                self.parts.audit.finish_with(&mut commit, stroke, Outcome::Failed, why);
-            }
-            commit.submit().await?;
-            Ok(())
-        })
-        .await
+        until_no_conflict!(self.commit_given_back(claim, stroke))
+    }
+
+    async fn commit_given_back(&self, claim: &Claim, stroke: Option<&Stroke>) -> Result<(), ReauthError> {
+        let mut commit = self.parts.register.records().commit();
+        self.put_window_back(&mut commit, claim).await?;
+        if let Some(stroke) = stroke {
+            let why = Details::new().with("why", "not-sent");
+            self.parts.audit.finish_with(&mut commit, stroke, Outcome::Failed, why);
+        }
+        commit.submit().await?;
+        Ok(())
+    }
+
+    async fn window_row(&self, claim: &Claim) -> Result<(Option<Record<WindowRow>>, WindowRow), ReauthError> {
+        let stored = self.parts.register.window(claim.enrollment.key).await?;
+        let row = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
+        Ok((stored, row))
     }
 
     async fn put_window_back(&self, commit: &mut Commit, claim: &Claim) -> Result<(), ReauthError> {

@@ -1,7 +1,8 @@
 //! What the API shows of an authentication.
 
 use model::{
-    AuthenticationId, AuthenticationRef, AuthenticationState, Channel, EnrollmentRef, Timestamp, UserReference,
+    AuthenticationId, AuthenticationRef, AuthenticationState, Channel, EnrollmentRef, Timestamp,
+    UserReference,
 };
 use register::Authentication;
 use serde::Serialize;

@@ -32,13 +32,25 @@ pub fn find(row: &WindowRow, process: u64, now: Timestamp) -> Finding {
     match &row.state {
         WindowState::Free => Finding::Free,
         WindowState::Claimed { process: holder, .. } | WindowState::Posting { process: holder, .. } => {
-            if *holder == process { Finding::Busy } else { Finding::Elsewhere }
+            if *holder == process {
+                Finding::Busy
+            } else {
+                Finding::Elsewhere
+            }
         }
         WindowState::Initiated { by, until } => {
-            if now < *until { Finding::Open(*by) } else { Finding::Free }
+            if now < *until {
+                Finding::Open(*by)
+            } else {
+                Finding::Free
+            }
         }
         WindowState::Unknown { settled_at, .. } => {
-            if now < *settled_at { Finding::Unsettled(*settled_at) } else { Finding::Free }
+            if now < *settled_at {
+                Finding::Unsettled(*settled_at)
+            } else {
+                Finding::Free
+            }
         }
     }
 }
@@ -258,7 +270,11 @@ mod tests {
         assert_eq!(may_replace(&row, at(180)), Err(at(3600)));
         assert_eq!(may_replace(&row, at(3599)), Err(at(3600)));
         assert_eq!(may_replace(&row, at(3600)), Ok(()));
-        assert_eq!(initiated(&row, id(1), at(9000), at(9900), false).replaced_at, Vec::new(), "forgotten in time");
+        assert_eq!(
+            initiated(&row, id(1), at(9000), at(9900), false).replaced_at,
+            Vec::new(),
+            "forgotten in time"
+        );
     }
 
     #[test]

@@ -28,7 +28,12 @@ impl Commit {
     }
 
     /// Adds a record that must not exist yet.
-    pub fn insert<K: Key, V: Serialize + DeserializeOwned>(&mut self, table: &Table<K, V>, key: &K, value: &V) {
+    pub fn insert<K: Key, V: Serialize + DeserializeOwned>(
+        &mut self,
+        table: &Table<K, V>,
+        key: &K,
+        value: &V,
+    ) {
         self.put(table, key, 1, Condition::Absent, value);
     }
 

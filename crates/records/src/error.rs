@@ -11,7 +11,9 @@ pub enum RecordsError {
     Store(#[from] StoreError),
     /// A stored record does not open at its place: it was changed, moved, swapped or rolled back, or it was sealed
     /// under other keys.
-    #[error("a stored record of the table {table} is damaged or not in its place; run `facemap-vault verify`")]
+    #[error(
+        "a stored record of the table {table} is damaged or not in its place; run `facemap-vault verify`"
+    )]
     Damaged {
         /// The table.
         table: &'static str,

@@ -3,8 +3,8 @@
 mod commit;
 mod error;
 mod key;
-pub mod tables;
 mod table;
+pub mod tables;
 
 pub use commit::Commit;
 pub use error::RecordsError;

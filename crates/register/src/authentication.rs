@@ -2,7 +2,8 @@
 
 use crate::private::Sealed;
 use model::{
-    AuthenticationId, AuthenticationRef, AuthenticationState, Channel, EnrollmentRef, Timestamp, UserReference,
+    AuthenticationId, AuthenticationRef, AuthenticationState, Channel, EnrollmentRef, Timestamp,
+    UserReference,
 };
 use records::{EnrollmentKey, Index, Record, Table, TransactionKey, UserKey, tables};
 use serde::{Deserialize, Serialize};

@@ -2,9 +2,7 @@
 
 use crate::{
     Authentication, AuthenticationPrivate, AuthenticationRow, Register, RegisterError,
-    authentication::{
-        AUTHENTICATIONS, BY_ENROLLMENT, BY_STATE, BY_TRANSACTION, BY_USER, state_number,
-    },
+    authentication::{AUTHENTICATIONS, BY_ENROLLMENT, BY_STATE, BY_TRANSACTION, BY_USER, state_number},
 };
 use model::{AuthenticationId, AuthenticationRef, AuthenticationState, Timestamp, UserReference};
 use records::{Commit, EnrollmentKey, Key as _};
@@ -18,7 +16,10 @@ impl Register {
     ///
     /// # Errors
     /// [`RegisterError::WrongPerson`] when the row's own id is another one.
-    pub async fn authentication(&self, id: AuthenticationId) -> Result<Option<Authentication>, RegisterError> {
+    pub async fn authentication(
+        &self,
+        id: AuthenticationId,
+    ) -> Result<Option<Authentication>, RegisterError> {
         let Some(read) = AUTHENTICATIONS.get(&self.records, &(id,)).await? else { return Ok(None) };
         let row = read.value.clone();
         let private: Option<AuthenticationPrivate> = match &row.private {
@@ -71,11 +72,8 @@ impl Register {
         limit: usize,
     ) -> Result<Vec<AuthenticationId>, RegisterError> {
         // A key of two parts sorts before every key of three that begins with it, so `after` includes its equals.
-        let range = Range {
-            prefix: (enrollment,).encode(),
-            after: Some((enrollment, since).encode()),
-            before: None,
-        };
+        let range =
+            Range { prefix: (enrollment,).encode(), after: Some((enrollment, since).encode()), before: None };
         let keys = BY_ENROLLMENT.scan(&self.records, &range, limit).await?;
         Ok(keys.into_iter().map(|(_, _, id)| id).collect())
     }
@@ -130,7 +128,8 @@ impl Register {
         limit: usize,
     ) -> Result<Vec<AuthenticationId>, RegisterError> {
         let last = after.map(|a| a.row.state_key(a.id));
-        let keys = BY_STATE.keys(&self.records, (state_number(state),).encode(), last.as_ref(), limit).await?;
+        let keys =
+            BY_STATE.keys(&self.records, (state_number(state),).encode(), last.as_ref(), limit).await?;
         Ok(keys.into_iter().map(|(_, _, id)| id).collect())
     }
 

@@ -8,7 +8,8 @@ use vault::{Contents, SlotRef};
 
 pub(crate) static ENROLLMENTS: Table<(EnrollmentKey,), EnrollmentRow> =
     Table::new(tables::ENROLLMENTS, "enrollments");
-pub(crate) static BY_USER: Index<(UserKey, Timestamp, EnrollmentKey)> = Index::new(tables::ENROLLMENTS_BY_USER);
+pub(crate) static BY_USER: Index<(UserKey, Timestamp, EnrollmentKey)> =
+    Index::new(tables::ENROLLMENTS_BY_USER);
 pub(crate) static BY_STATE: Index<(u8, Timestamp, EnrollmentKey)> = Index::new(tables::ENROLLMENTS_BY_STATE);
 
 /// A condition of seed 003, or of ours, that does not hold.

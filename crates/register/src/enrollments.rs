@@ -48,7 +48,10 @@ impl Register {
     ///
     /// # Errors
     /// [`RegisterError::WrongPerson`] when the enrollment that the user's row names is not that user's.
-    pub async fn current_enrollment(&self, user: &UserReference) -> Result<Option<Enrollment>, RegisterError> {
+    pub async fn current_enrollment(
+        &self,
+        user: &UserReference,
+    ) -> Result<Option<Enrollment>, RegisterError> {
         let Some(row) = self.user(self.records.user_key(user)).await? else { return Ok(None) };
         let Some(key) = row.value.current else { return Ok(None) };
         let Some(found) = self.enrollment_by_key(key).await? else { return Ok(None) };
@@ -108,7 +111,8 @@ impl Register {
         }
         if let Some(state) = filter.state {
             let last = last.map(|(key, row)| row.state_key(key));
-            let keys = BY_STATE.keys(&self.records, (state_number(state),).encode(), last.as_ref(), limit).await?;
+            let keys =
+                BY_STATE.keys(&self.records, (state_number(state),).encode(), last.as_ref(), limit).await?;
             return Ok(keys.into_iter().map(|(_, _, key)| key).collect());
         }
         let range = Range { after: after.map(|key| (key,).encode()), ..Range::default() };
@@ -127,7 +131,8 @@ impl Register {
         limit: usize,
     ) -> Result<Vec<EnrollmentKey>, RegisterError> {
         let number = state_number(state);
-        let range = Range { prefix: (number,).encode(), after: None, before: Some((number, before).encode()) };
+        let range =
+            Range { prefix: (number,).encode(), after: None, before: Some((number, before).encode()) };
         let keys = BY_STATE.scan(&self.records, &range, limit).await?;
         Ok(keys.into_iter().map(|(_, _, key)| key).collect())
     }

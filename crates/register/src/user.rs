@@ -26,7 +26,13 @@ impl Register {
     }
 
     /// Puts a user's row into a commit, provided that it is still what was read.
-    pub fn put_user(&self, commit: &mut Commit, user: UserKey, read: Option<&Record<UserRow>>, row: &UserRow) {
+    pub fn put_user(
+        &self,
+        commit: &mut Commit,
+        user: UserKey,
+        read: Option<&Record<UserRow>>,
+        row: &UserRow,
+    ) {
         commit.upsert(&USERS, &(user,), read, row);
     }
 }

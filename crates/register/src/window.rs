@@ -75,7 +75,10 @@ impl Register {
     ///
     /// # Errors
     /// When the record does not open.
-    pub async fn window(&self, enrollment: EnrollmentKey) -> Result<Option<Record<WindowRow>>, RegisterError> {
+    pub async fn window(
+        &self,
+        enrollment: EnrollmentKey,
+    ) -> Result<Option<Record<WindowRow>>, RegisterError> {
         Ok(WINDOWS.get(&self.records, &(enrollment,)).await?)
     }
 

@@ -1,0 +1,105 @@
+//! Looking an authentication up, at once or waiting for its result.
+
+use crate::{Reauth, error::ReauthError, initiate::until, view::AuthenticationView};
+use jiff::{SignedDuration, Timestamp};
+use model::{AuthenticationId, AuthenticationRef, AuthenticationState, UserReference, limits};
+use register::Authentication;
+use std::time::Duration;
+
+/// How often a waiting caller looks into the store: a callback may have brought the result.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+impl Reauth {
+    /// The authentication with this id or reference of Jumio's: both have the same form, and neither is guessable.
+    ///
+    /// # Errors
+    /// [`ReauthError::UnknownAuthentication`].
+    pub async fn find(&self, id_or_reference: &str) -> Result<Authentication, ReauthError> {
+        let register = &self.parts.register;
+        if let Ok(id) = id_or_reference.parse::<AuthenticationId>() {
+            if let Some(found) = register.authentication(id).await? {
+                return Ok(found);
+            }
+        }
+        if let Ok(reference) = id_or_reference.parse::<AuthenticationRef>() {
+            if let Some(found) = register.authentication_by_reference(&reference).await? {
+                return Ok(found);
+            }
+        }
+        Err(ReauthError::UnknownAuthentication)
+    }
+
+    /// Shows an authentication; waits up to `wait` for its result. Whoever waits also has Jumio asked, though no more
+    /// often than every three seconds, however many wait.
+    ///
+    /// # Errors
+    /// [`ReauthError::UnknownAuthentication`]. Trouble at Jumio is none: the state is then as it was.
+    pub async fn get(
+        &self,
+        id_or_reference: &str,
+        wait: Duration,
+    ) -> Result<AuthenticationView, ReauthError> {
+        let deadline = self.now() + wait;
+        loop {
+            let found = self.find(id_or_reference).await?;
+            let now = self.now();
+            let waiting = found.row.state == AuthenticationState::Initiated && now < deadline;
+            if !waiting {
+                return Ok(AuthenticationView::of(&found, now));
+            }
+            if self.may_ask(&found, now) {
+                self.ask_now(found).await?;
+                continue;
+            }
+            self.parts.clock.sleep(until(now, deadline).min(LOOK_EVERY)).await;
+        }
+    }
+
+    fn may_ask(&self, found: &Authentication, now: Timestamp) -> bool {
+        let pause = SignedDuration::from_secs(limits::RESULT_ASK_SECONDS);
+        let since = found.row.asked_at.or(found.row.initiated_at);
+        since.is_none_or(|since| now >= since + pause)
+    }
+
+    /// Asks Jumio outside the schedule. The time of asking is committed first, so that of all who wait one asks.
+    async fn ask_now(&self, mut found: Authentication) -> Result<(), ReauthError> {
+        let register = &self.parts.register;
+        let mut claim = register.records().commit();
+        found.row.asked_at = Some(self.now());
+        register.update_authentication(&mut claim, &found).await?;
+        match claim.submit().await {
+            Ok(()) => {}
+            Err(error) if error.is_conflict() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let Some(mut found) = register.authentication(found.id).await? else { return Ok(()) };
+        let mut commit = register.records().commit();
+        match self.look(&mut commit, &mut found).await {
+            Ok(_step) => match commit.submit().await {
+                Err(error) if !error.is_conflict() => Err(error.into()),
+                _ => Ok(()),
+            },
+            Err(ReauthError::Register(error)) => Err(ReauthError::Register(error)),
+            Err(error) => {
+                tracing::info!(authentication = %found.id, "Jumio could not be asked for a result ({error}).");
+                Ok(())
+            }
+        }
+    }
+
+    /// At most `limit` authentications of a user, oldest first, after the one with id `after`.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub async fn list(
+        &self,
+        user: &UserReference,
+        state: Option<AuthenticationState>,
+        after: Option<AuthenticationId>,
+        limit: usize,
+    ) -> Result<Vec<AuthenticationView>, ReauthError> {
+        let found = self.parts.register.authentications_of_user(user, state, after, limit).await?;
+        let now = self.now();
+        Ok(found.iter().map(|authentication| AuthenticationView::of(authentication, now)).collect())
+    }
+}
