@@ -100,14 +100,14 @@ impl Reauth {
         authentication.row.asked_at = Some(now);
         authentication.row.polls = authentication.row.polls.saturating_add(1);
         let verdict = match answer {
-            Ok(details) => self.verdict(authentication, &details),
+            Ok(details) => Self::verdict(authentication, &details),
             // Gone at Jumio: nothing will ever be confirmed.
             Err(jumio::JumioError::NotFound) => Verdict::Pending,
             Err(error) => return Err(ReauthError::from_jumio(&error, RETRIEVAL_BACKOFF)),
         };
         let end = match verdict {
             Verdict::Final(state) => Some(state),
-            Verdict::Pending | Verdict::NotOurs(_) => self.given_up(authentication, now),
+            Verdict::Pending | Verdict::NotOurs(_) => Self::given_up(authentication, now),
         };
         let Some(state) = end else {
             let next = self.next_poll(authentication, now);
@@ -118,7 +118,7 @@ impl Reauth {
         Ok(Step::Over)
     }
 
-    fn verdict(&self, authentication: &Authentication, details: &AuthenticationDetails) -> Verdict {
+    fn verdict(authentication: &Authentication, details: &AuthenticationDetails) -> Verdict {
         let Some(private) = &authentication.private else { return Verdict::Pending };
         let verdict = judge::judge(details, private, authentication.row.created_at);
         if let Verdict::NotOurs(mismatch) = verdict {
@@ -143,10 +143,10 @@ impl Reauth {
         authentication.row.completed_at = Some(now);
         register.update_authentication(commit, authentication).await?;
         let key = authentication.row.enrollment;
-        if let Some(stored) = register.window(key).await? {
-            if let Some(row) = window::finish(&stored.value, authentication.id) {
-                register.put_window(commit, key, Some(&stored), &row);
-            }
+        if let Some(stored) = register.window(key).await?
+            && let Some(row) = window::finish(&stored.value, authentication.id)
+        {
+            register.put_window(commit, key, Some(&stored), &row);
         }
         let note = Note::about(Action::AuthenticationResult, key.0, Actor::System).ended(Outcome::Done);
         let note = note.with("authentication", authentication.id).with("result", state);
@@ -154,7 +154,7 @@ impl Reauth {
         Ok(())
     }
 
-    fn given_up(&self, authentication: &Authentication, now: Timestamp) -> Option<AuthenticationState> {
+    fn given_up(authentication: &Authentication, now: Timestamp) -> Option<AuthenticationState> {
         let end = authentication.row.window_ends_at.unwrap_or(authentication.row.created_at);
         (now >= end + GIVE_UP_AFTER_WINDOW).then_some(AuthenticationState::Expired)
     }

@@ -20,7 +20,7 @@ const MOST_ROUNDS: usize = 64;
 
 /// What a request does about an open transaction.
 enum Met {
-    Answered(Initiated),
+    Answered(Box<Initiated>),
     Replacing(AuthenticationId),
 }
 
@@ -43,7 +43,7 @@ impl Reauth {
             let replaces = match window::find(&row, self.parts.process, self.now()) {
                 Finding::Free => None,
                 Finding::Open(id) => match self.meet_open(id, &row, &request).await? {
-                    Met::Answered(answer) => return Ok(answer),
+                    Met::Answered(answer) => return Ok(*answer),
                     Met::Replacing(id) => Some(id),
                 },
                 Finding::Unsettled(at) => {
@@ -131,7 +131,7 @@ impl Reauth {
         let differs = request.differs(&open, private);
         let view = AuthenticationView::of(&open, now);
         if differs.is_empty() || request.if_open == IfOpen::Reuse {
-            return Ok(Met::Answered(Initiated { authentication: view, deduplicated: true }));
+            return Ok(Met::Answered(Box::new(Initiated { authentication: view, deduplicated: true })));
         }
         Err(ReauthError::AuthenticationOpen { open: Box::new(view), differs })
     }

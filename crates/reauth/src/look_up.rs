@@ -16,15 +16,15 @@ impl Reauth {
     /// [`ReauthError::UnknownAuthentication`].
     pub async fn find(&self, id_or_reference: &str) -> Result<Authentication, ReauthError> {
         let register = &self.parts.register;
-        if let Ok(id) = id_or_reference.parse::<AuthenticationId>() {
-            if let Some(found) = register.authentication(id).await? {
-                return Ok(found);
-            }
+        if let Ok(id) = id_or_reference.parse::<AuthenticationId>()
+            && let Some(found) = register.authentication(id).await?
+        {
+            return Ok(found);
         }
-        if let Ok(reference) = id_or_reference.parse::<AuthenticationRef>() {
-            if let Some(found) = register.authentication_by_reference(&reference).await? {
-                return Ok(found);
-            }
+        if let Ok(reference) = id_or_reference.parse::<AuthenticationRef>()
+            && let Some(found) = register.authentication_by_reference(&reference).await?
+        {
+            return Ok(found);
         }
         Err(ReauthError::UnknownAuthentication)
     }
@@ -47,18 +47,12 @@ impl Reauth {
             if !waiting {
                 return Ok(AuthenticationView::of(&found, now));
             }
-            if self.may_ask(&found, now) {
+            if may_ask(&found, now) {
                 self.ask_now(found).await?;
                 continue;
             }
             self.parts.clock.sleep(until(now, deadline).min(LOOK_EVERY)).await;
         }
-    }
-
-    fn may_ask(&self, found: &Authentication, now: Timestamp) -> bool {
-        let pause = SignedDuration::from_secs(limits::RESULT_ASK_SECONDS);
-        let since = found.row.asked_at.or(found.row.initiated_at);
-        since.is_none_or(|since| now >= since + pause)
     }
 
     /// Asks Jumio outside the schedule. The time of asking is committed first, so that of all who wait one asks.
@@ -102,4 +96,10 @@ impl Reauth {
         let now = self.now();
         Ok(found.iter().map(|authentication| AuthenticationView::of(authentication, now)).collect())
     }
+}
+
+fn may_ask(found: &Authentication, now: Timestamp) -> bool {
+    let pause = SignedDuration::from_secs(limits::RESULT_ASK_SECONDS);
+    let since = found.row.asked_at.or(found.row.initiated_at);
+    since.is_none_or(|since| now >= since + pause)
 }

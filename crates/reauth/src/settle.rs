@@ -232,11 +232,11 @@ impl Reauth {
         now: Timestamp,
     ) -> Result<(), ReauthError> {
         let register = &self.parts.register;
-        if let Some(mut enrollment) = register.enrollment_by_key(claim.enrollment.key).await? {
-            if enrollment.private.is_some() {
-                enrollment.row.last_used_at = Some(now);
-                register.update_enrollment(commit, &enrollment).await?;
-            }
+        if let Some(mut enrollment) = register.enrollment_by_key(claim.enrollment.key).await?
+            && enrollment.private.is_some()
+        {
+            enrollment.row.last_used_at = Some(now);
+            register.update_enrollment(commit, &enrollment).await?;
         }
         Ok(())
     }
