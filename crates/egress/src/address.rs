@@ -70,10 +70,8 @@ pub(crate) fn is_allowed(address: IpAddr, configured: &[IpNet]) -> bool {
 }
 
 /// This machine.
-pub(crate) const LOOPBACK: [IpNet; 2] = [
-    IpNet::V4(v4(127, 0, 0, 0, 8)),
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
-];
+pub(crate) const LOOPBACK: [IpNet; 2] =
+    [IpNet::V4(v4(127, 0, 0, 0, 8)), IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128))];
 
 #[cfg(test)]
 mod tests {
@@ -95,9 +93,10 @@ mod tests {
 
     #[test]
     fn public_hosts_may_be_called() {
-        for address in "34.202.241.227 52.76.184.73 100.63.255.255 100.128.0.1 172.32.0.1 198.20.0.1 2600:1f18::1 \
+        for address in
+            "34.202.241.227 52.76.184.73 100.63.255.255 100.128.0.1 172.32.0.1 198.20.0.1 2600:1f18::1 \
             2a05:d014::1 2001:4860::1"
-            .split_whitespace()
+                .split_whitespace()
         {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }

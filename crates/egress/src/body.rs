@@ -51,7 +51,10 @@ async fn read_sized(
 }
 
 /// Without one the chunks are kept until the length is known: a buffer that grows leaves unwiped copies behind.
-async fn read_chunks(response: &mut reqwest::Response, cap: usize) -> Result<Zeroizing<Vec<u8>>, EgressError> {
+async fn read_chunks(
+    response: &mut reqwest::Response,
+    cap: usize,
+) -> Result<Zeroizing<Vec<u8>>, EgressError> {
     let mut chunks: Vec<Bytes> = Vec::new();
     let mut length = 0_usize;
     while let Some(chunk) = next(response).await? {
@@ -69,7 +72,8 @@ async fn read_chunks(response: &mut reqwest::Response, cap: usize) -> Result<Zer
 }
 
 async fn next(response: &mut reqwest::Response) -> Result<Option<Bytes>, EgressError> {
-    response.chunk().await.map_err(|error| {
-        if error.is_timeout() { EgressError::TimedOut } else { EgressError::Truncated }
-    })
+    response
+        .chunk()
+        .await
+        .map_err(|error| if error.is_timeout() { EgressError::TimedOut } else { EgressError::Truncated })
 }

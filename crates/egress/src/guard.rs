@@ -1,8 +1,8 @@
 //! The guard itself: checks, sends, reads.
 
 use crate::{
-    Body, BodyCap, CheckedUrl, EgressError, Origin, Part, Refusal, Request, Resolver, Response, SystemResolver,
-    Unsent,
+    Body, BodyCap, CheckedUrl, EgressError, Origin, Part, Refusal, Request, Resolver, Response,
+    SystemResolver, Unsent,
     address::{LOOPBACK, is_allowed},
     body,
     resolver::CheckingResolver,
@@ -148,7 +148,8 @@ impl Egress {
         }
         let mut response = outgoing.send().await.map_err(|error| classify(&error))?;
         let status = response.status();
-        let body = if status.is_success() { body::read(&mut response, wanted).await? } else { Zeroed::default() };
+        let body =
+            if status.is_success() { body::read(&mut response, wanted).await? } else { Zeroed::default() };
         let headers = std::mem::take(response.headers_mut());
         Ok(Response { status: status.as_u16(), headers, body })
     }
@@ -182,7 +183,8 @@ fn check_origins(config: &EgressConfig, allowed: &[IpNet]) -> Result<(), EgressE
         return Err(EgressError::Setup("no origin is configured".to_owned()));
     }
     for origin in &config.origins {
-        if !origin.is_tls() && !(config.simulated && origin.is_loopback()) {
+        let simulator = config.simulated && origin.is_loopback();
+        if !(origin.is_tls() || simulator) {
             let text = "plain http is for a simulator on this machine only; configure https";
             return Err(EgressError::Setup(text.to_owned()));
         }

@@ -63,12 +63,16 @@ impl Origin {
     }
 
     /// Reads a stranger's URL, which must be of this origin.
-    pub(crate) fn check(&self, text: &str) -> Result<CheckedUrl, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not plainly a URL of this origin.
+    pub fn check(&self, text: &str) -> Result<CheckedUrl, Refusal> {
         check_form(text)?;
         let rest = strip_prefix_ignoring_case(text, &self.text).ok_or(Refusal::Origin)?;
         // The default port may be spelled out; nothing else may follow the host.
         let default_port = if self.is_tls() { ":443" } else { ":80" };
-        let rest = if self.url.port().is_none() { rest.strip_prefix(default_port).unwrap_or(rest) } else { rest };
+        let rest =
+            if self.url.port().is_none() { rest.strip_prefix(default_port).unwrap_or(rest) } else { rest };
         if !(rest.is_empty() || rest.starts_with(['/', '?'])) {
             return Err(Refusal::Origin);
         }

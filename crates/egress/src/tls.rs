@@ -53,7 +53,8 @@ pub(crate) fn client_config(roots: &Roots<'_>) -> Result<ClientConfig, EgressErr
 }
 
 fn read_roots(path: &Path) -> Result<RootCertStore, EgressError> {
-    let unusable = || EgressError::Setup("ca_file cannot be read as PEM certificates; check the file".to_owned());
+    let unusable =
+        || EgressError::Setup("ca_file cannot be read as PEM certificates; check the file".to_owned());
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|_| unusable())? {
         store.add(certificate.map_err(|_| unusable())?).map_err(|_| unusable())?;

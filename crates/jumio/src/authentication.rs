@@ -25,7 +25,7 @@ impl Journey {
     }
 }
 
-/// The checked fields of a web journey. Built by `WebJourney::check` only.
+/// The checked fields of a web journey. Built by [`WebJourney::check`] only.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct WebJourney {
     pub(crate) success_url: Option<String>,

@@ -64,15 +64,15 @@ impl JumioError {
     /// Whether the same call may succeed later. For an initiate, ask [`Self::outcome_is_unknown`] first.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        match self {
+        // A secret file that is being replaced is readable again in a moment.
+        matches!(
+            self,
             Self::RateLimited { .. }
-            | Self::Unavailable { .. }
-            | Self::Ambiguous { .. }
-            | Self::Malformed { .. } => true,
-            // A secret file that is being replaced is readable again in a moment.
-            Self::Credentials => true,
-            Self::Invalid(_) | Self::Refused { .. } | Self::NotFound | Self::Guarded { .. } => false,
-        }
+                | Self::Unavailable { .. }
+                | Self::Ambiguous { .. }
+                | Self::Malformed { .. }
+                | Self::Credentials
+        )
     }
 
     /// Whether Jumio may have carried the request out although we hold no answer. An initiate that failed like this

@@ -2,7 +2,15 @@
 
 pub mod api;
 pub mod authentication;
+pub mod callback;
+pub mod client;
+pub mod credentials;
 pub mod error;
+mod quirks;
+mod redirect;
+pub mod region;
+mod retrieval;
+pub mod rules;
 pub mod scan;
 pub mod verification;
 pub mod violation;
@@ -11,7 +19,12 @@ pub use api::JumioApi;
 pub use authentication::{
     AuthenticationDetails, Journey, NewAuthentication, StartedAuthentication, WebJourney,
 };
+pub use callback::{AuthenticationCallback, Callback, CallbackError, Subject, VerificationCallback};
+pub use client::{JumioClient, JumioConfig, MetadataLayout, SetupError};
+pub use credentials::{CredentialPair, Credentials, CredentialsUnreadable, FixedCredentials};
 pub use error::JumioError;
+pub use region::Region;
+pub use rules::{Rules, WebFields};
 pub use scan::{Progress, ScanDetails, ScanState};
 pub use verification::{NewVerification, StartedVerification, Warning};
 pub use violation::{Violation, Violations};

@@ -81,6 +81,8 @@ pub struct ScanDetails {
     pub validity: Option<bool>,
     /// `transaction.customerId`: the user reference. `None` also when it has a form that no user reference has.
     pub user_reference: Option<UserReference>,
+    /// `transaction.merchantScanReference`: the company's own reference of the transaction.
+    pub internal_reference: Option<String>,
     /// `facemap.href`: untrusted text, to be handed back to [`crate::JumioApi::facemap`], which checks it.
     pub facemap_href: Option<String>,
     /// `transaction.date`: when the person did it.

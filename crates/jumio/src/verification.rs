@@ -4,7 +4,7 @@ use model::{EnrollmentRef, Secret, Timestamp, UserReference};
 use serde::Serialize;
 use std::fmt;
 
-/// A checked request for an ID Verification. Built by `NewVerification::check` only; its fields have the names
+/// A checked request for an ID Verification. Built by [`NewVerification::check`] only; its fields have the names
 /// and limits of seed 000.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,110 @@
+//! Where Jumio wants a person to go. It is followed by that person's browser, so it is checked like a stranger's.
+
+use crate::Region;
+use egress::Origin;
+use model::Secret;
+use url::{Host, Url};
+
+/// Characters of a `redirectUrl` at most. Published as 255, but tokens in it have grown.
+const MAX_CHARS: usize = 4096;
+
+/// Domains below which Jumio's pages lie, in every region: companies have their own prefix there.
+const PAGES: [&str; 2] = ["netverify.com", "jumio.com"];
+
+/// Takes a `redirectUrl` over if it leads to Jumio: https on the region's domain or below it, below `netverify.com`
+/// or below `jumio.com`; with a simulator also its own origin.
+pub(crate) fn accept(text: &str, region: Region, simulator: Option<&Origin>) -> Option<Secret> {
+    let leads_to_jumio = text.len() <= MAX_CHARS && (is_jumio(text, region) || is_simulator(text, simulator));
+    leads_to_jumio.then(|| Secret::new(text.to_owned()))
+}
+
+fn is_jumio(text: &str, region: Region) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`'));
+    let Some(url) = plain.then(|| Url::parse(text).ok()).flatten() else { return false };
+    // The host as the text spells it; a browser must not be able to read another one out of it.
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.strip_suffix(":443").unwrap_or(authority).to_ascii_lowercase();
+    scheme.eq_ignore_ascii_case("https")
+        && matches!(url.host(), Some(Host::Domain(name)) if name == host)
+        && url.port().is_none()
+        && (host == region.domain()
+            || is_below(&host, region.domain())
+            || PAGES.iter().any(|domain| is_below(&host, domain)))
+}
+
+fn is_below(host: &str, domain: &str) -> bool {
+    let prefix = host.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.'));
+    prefix.is_some_and(|prefix| !prefix.is_empty() && !prefix.starts_with('.') && !prefix.contains(".."))
+}
+
+fn is_simulator(text: &str, simulator: Option<&Origin>) -> bool {
+    let Some(origin) = simulator else { return false };
+    // A fragment is the page's own business; the rest must be the configured origin, as text and as parsed.
+    let without_fragment = text.split('#').next().unwrap_or_default();
+    origin.check(without_fragment).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_sent_to_jumio_and_nowhere_else() {
+        for good in [
+            "https://netverify.com/web/v4/app?authorizationToken=x",
+            "https://NETVERIFY.com:443/web",
+            "https://yourcompany.netverify.com/web/v4/app?locale=en-GB&authorizationToken=xxx",
+            "https://a.b.netverify.com/",
+            "https://acme.jumio.com/web",
+            "https://acme.netverify.com",
+        ] {
+            assert!(accept(good, Region::Us, None).is_some(), "{good}");
+        }
+        for bad in [
+            "http://acme.netverify.com/",
+            "https://jumio.com/",
+            "https://netverify.com.evil.example/",
+            "https://evilnetverify.com/",
+            "https://netverify.com@evil.example/",
+            "https://user@acme.netverify.com/",
+            "https://acme.netverify.com./",
+            "https://acme.netverify.com:8443/",
+            "https://acme.netverify.com\\@evil.example/",
+            "https://evil.example/#.netverify.com",
+            "https://evil.example/.netverify.com",
+            "https://evil.example?.netverify.com",
+            "https://.netverify.com/",
+            "https://acme..netverify.com/",
+            "https://127.0.0.1/",
+            "https:/acme.netverify.com/",
+            "https:acme.netverify.com/",
+            "//acme.netverify.com/",
+            "javascript:alert(1)",
+            "https://acme.netverify.com/\nx",
+            " https://acme.netverify.com/",
+            "https://acme.netvеrify.com/",
+            "https://acme.netverify%2ecom/",
+            "",
+        ] {
+            assert!(accept(bad, Region::Us, None).is_none(), "{bad:?}");
+        }
+        assert!(accept("https://netverify.com/", Region::Eu, None).is_none());
+        assert!(accept("https://lon.netverify.com/", Region::Eu, None).is_some());
+        assert!(accept("https://core-sgp.jumio.com/", Region::Sgp, None).is_some());
+        assert!(
+            accept(&format!("https://acme.netverify.com/{}", "a".repeat(MAX_CHARS)), Region::Us, None)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_simulators_own_pages_are_allowed_only_with_that_simulator() {
+        let origin: Origin = "http://127.0.0.1:9090".parse().unwrap();
+        let page = "http://127.0.0.1:9090/web/v4/app?authorizationToken=x";
+        assert!(accept(page, Region::Us, Some(&origin)).is_some());
+        assert!(accept(page, Region::Us, None).is_none());
+        assert!(accept("http://127.0.0.1:9091/", Region::Us, Some(&origin)).is_none());
+        assert!(accept("http://127.0.0.1:9090@evil.example/", Region::Us, Some(&origin)).is_none());
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading Jumio's JSON answers. Only what the vault needs is kept; personal data is skipped by the parser and never
+//! becomes a value of ours.
+
+use crate::{
+    AuthenticationDetails, ScanDetails, ScanState, callback,
+    quirks::{self, Unknowns},
+};
+use model::{AuthenticationResult, EnrollmentRef, Similarity, Timestamp, VerificationStatus};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The fields of every answer, under all of their names. Leaves are untyped: a form that Jumio changes must not
+/// make the whole answer unreadable.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Answer {
+    pub(crate) timestamp: Option<Value>,
+    scan_reference: Option<Value>,
+    jumio_id_scan_reference: Option<Value>,
+    pub(crate) transaction_reference: Option<Value>,
+    pub(crate) authentication_transaction_reference: Option<Value>,
+    pub(crate) redirect_url: Option<Value>,
+    enrollment_transaction_reference: Option<Value>,
+    status: Option<Value>,
+    http_status: Option<Value>,
+    document: Option<Document>,
+    transaction: Option<Transaction>,
+    verification: Option<Verification>,
+    facemap: Option<Value>,
+    transaction_result: Option<Value>,
+    transaction_date: Option<Value>,
+    user_reference: Option<Value>,
+    customer_id: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Document {
+    status: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Transaction {
+    status: Option<Value>,
+    customer_id: Option<Value>,
+    user_reference: Option<Value>,
+    merchant_scan_reference: Option<Value>,
+    merchant_id_scan_reference: Option<Value>,
+    customer_internal_reference: Option<Value>,
+    date: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Verification {
+    identity_verification: Option<Value>,
+}
+
+impl Answer {
+    /// Reads an answer's body. `None` when it is no JSON object.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        // An array would pass for a struct with serde; Jumio's answers are objects.
+        let first = body.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        (first == Some(b'{')).then(|| serde_json::from_slice(body).ok()).flatten()
+    }
+
+    /// The status of an error that came dressed as a success: a number, or a number as text.
+    pub(crate) fn error_status(&self) -> Option<u16> {
+        let number = |value: &Value| match value {
+            Value::Number(number) => number.as_u64().and_then(|number| u16::try_from(number).ok()),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        let statuses = [&self.http_status, &self.status].into_iter().flatten();
+        statuses.filter_map(number).find(|status| (400..=599).contains(status))
+    }
+
+    pub(crate) fn scan_reference(&self) -> Option<EnrollmentRef> {
+        any(&[&self.scan_reference, &self.jumio_id_scan_reference, &self.transaction_reference])?.parse().ok()
+    }
+
+    /// The state of `GET …/scans/{reference}`.
+    pub(crate) fn scan_state(&self) -> Option<ScanState> {
+        quirks::text(self.status.as_ref()).map(ScanState::from_jumio)
+    }
+
+    /// The details of `GET …/scans/{reference}/data`.
+    pub(crate) fn scan_details(&self, jumio_date: Option<Timestamp>) -> ScanDetails {
+        let mut unknowns = Unknowns::default();
+        let nothing = Transaction::default();
+        let transaction = self.transaction.as_ref().unwrap_or(&nothing);
+        let document = self.document.as_ref().and_then(|document| document.status.as_ref());
+        let verification_status = quirks::text(document).map(VerificationStatus::from_jumio);
+        let state =
+            quirks::text(transaction.status.as_ref()).map_or(ScanState::Unknown, ScanState::from_jumio);
+        if verification_status == Some(VerificationStatus::Unknown) {
+            unknowns.count();
+        }
+        if state == ScanState::Unknown {
+            unknowns.count();
+        }
+        let identified = self.verification.as_ref().and_then(|found| found.identity_verification.as_ref());
+        let (similarity, validity) = identified.map_or((None, None), |value| identity(value, &mut unknowns));
+        let user = any_raw(&[&transaction.customer_id, &transaction.user_reference]);
+        let internal = any(&[
+            &transaction.merchant_scan_reference,
+            &transaction.merchant_id_scan_reference,
+            &transaction.customer_internal_reference,
+        ]);
+        ScanDetails {
+            reference: self.scan_reference(),
+            state,
+            verification_status,
+            similarity,
+            validity,
+            user_reference: quirks::user_reference(user, &mut unknowns),
+            internal_reference: internal.map(str::to_owned),
+            facemap_href: self.facemap.as_ref().and_then(href).map(str::to_owned),
+            date: quirks::date(quirks::text(transaction.date.as_ref()), &mut unknowns),
+            unknown_values: unknowns.0,
+            jumio_date,
+        }
+    }
+
+    /// The details of `GET …/authentications/{reference}`.
+    pub(crate) fn authentication(&self, jumio_date: Option<Timestamp>) -> Option<AuthenticationDetails> {
+        let mut unknowns = Unknowns::default();
+        let result = AuthenticationResult::from_jumio(quirks::text(self.transaction_result.as_ref())?);
+        if result == AuthenticationResult::Unknown {
+            unknowns.count();
+        }
+        let reference = any(&[
+            &self.transaction_reference,
+            &self.authentication_transaction_reference,
+            &self.scan_reference,
+        ]);
+        let user = any_raw(&[&self.user_reference, &self.customer_id]);
+        Some(AuthenticationDetails {
+            reference: reference.and_then(|text| text.parse().ok()),
+            enrollment: quirks::text(self.enrollment_transaction_reference.as_ref())
+                .and_then(|text| text.parse().ok()),
+            user_reference: quirks::user_reference(user, &mut unknowns),
+            result,
+            date: quirks::date(quirks::text(self.transaction_date.as_ref()), &mut unknowns),
+            unknown_values: unknowns.0,
+            jumio_date,
+        })
+    }
+}
+
+/// The first of several names for the same thing that says something.
+fn any<'a>(names: &[&'a Option<Value>]) -> Option<&'a str> {
+    any_raw(names).and_then(quirks::said)
+}
+
+/// The same, with its outer spaces: user references are compared byte for byte.
+fn any_raw<'a>(names: &[&'a Option<Value>]) -> Option<&'a str> {
+    let mut texts = names.iter().filter_map(|value| value.as_ref().and_then(Value::as_str));
+    texts.find(|text| quirks::said(text).is_some())
+}
+
+/// An `identityVerification` as an object or as JSON text; `null`, empty and `N/A` say nothing.
+fn identity(value: &Value, unknowns: &mut Unknowns) -> (Option<Similarity>, Option<bool>) {
+    if value.is_null() || value.as_str().is_some_and(|text| quirks::said(text).is_none()) {
+        return (None, None);
+    }
+    if let Some(object) = quirks::object(value) {
+        return callback::identity(&object, unknowns);
+    }
+    unknowns.count();
+    (None, None)
+}
+
+/// The facemap's link: in an object, in an array of such objects, or bare.
+fn href(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(items) => items.iter().find_map(href),
+        Value::Object(object) => quirks::text(object.get("href")),
+        _ => quirks::text(Some(value)),
+    }
+}
+
+#[cfg(test)]
+#[path = "retrieval_tests.rs"]
+mod tests;
