@@ -53,7 +53,7 @@ impl Default for IngestConfig {
             delete_original: DeleteOriginal::default(),
             delete_ineligible: false,
             poll_schedule: schedule.map(Duration::from_secs).to_vec(),
-            retry_for: Duration::from_secs(72 * 3600),
+            retry_for: Duration::from_hours(72),
             wait: Duration::from_secs(10),
         }
     }

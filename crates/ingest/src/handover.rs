@@ -16,11 +16,11 @@ use register::{Enrollment, UserRow};
 use std::time::Duration;
 
 /// Between two looks at an original that the vault does not delete itself.
-const WATCH: Duration = Duration::from_secs(24 * 3600);
+const WATCH: Duration = Duration::from_hours(24);
 /// Between two looks at an original that was deleted a moment ago.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A deletion that has no effect for this long is asked for again.
-const ASK_AGAIN: Duration = Duration::from_secs(3600);
+const ASK_AGAIN: Duration = Duration::from_hours(1);
 
 impl Ingest {
     /// The next step of a vaulted enrollment.

@@ -18,7 +18,7 @@ const KINDS: [Kind; 3] = [Kind::Callback, Kind::Enrollment, Kind::InboxEpoch];
 /// How long a job waits in its hand for the retrieval budget.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after the end of an hour its epoch is looked at.
-const AFTER_THE_HOUR: Duration = Duration::from_secs(60);
+const AFTER_THE_HOUR: Duration = Duration::from_mins(1);
 
 #[async_trait]
 impl Handler for Ingest {
@@ -97,13 +97,11 @@ impl Ingest {
         let number: u64 = lease.subject()?;
         self.close_epochs().await?;
         let mut commit = self.records().commit();
-        match self.has_epoch(number).await? {
-            true => {
-                lease
-                    .again_at(&mut commit, self.clock.now().max(epoch::end_of(number)) + AFTER_THE_HOUR)
-                    .await?
-            }
-            false => lease.complete(&mut commit).await?,
+        if self.has_epoch(number).await? {
+            let due = self.clock.now().max(epoch::end_of(number)) + AFTER_THE_HOUR;
+            lease.again_at(&mut commit, due).await?;
+        } else {
+            lease.complete(&mut commit).await?;
         }
         Ok(commit.submit().await?)
     }
@@ -159,13 +157,15 @@ impl Ingest {
     /// Whether a failure is held against the job: an outage uses up nobody's tries.
     fn failure_of(&self, error: &IngestError, code: &'static str) -> Failure {
         match error {
+            IngestError::Jumio(JumioError::Credentials)
+            | IngestError::Busy
+            | IngestError::Audit(_)
+            | IngestError::Records(_) => Failure::here(code),
             IngestError::Jumio(JumioError::RateLimited { retry_after }) => {
                 Failure::here(code).not_before(retry_after.unwrap_or_default())
             }
-            IngestError::Jumio(JumioError::Credentials) => Failure::here(code),
             IngestError::Jumio(error) if error.is_outage() => Failure::peer(code, &self.health),
             IngestError::Budget { retry_after } => Failure::here(code).not_before(*retry_after),
-            IngestError::Busy | IngestError::Audit(_) | IngestError::Records(_) => Failure::here(code),
             IngestError::Vault(vault::VaultError::ReadBack(_)) => Failure::item(code),
             IngestError::Vault(error) if error.is_retryable() => Failure::here(code),
             _ => Failure::item(code),

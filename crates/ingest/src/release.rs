@@ -12,7 +12,7 @@ const MOST_PROOFS: usize = 1000;
 const PROOF_AGE: Duration = Duration::from_secs(limits::REPLACEMENT_PROOF_HOURS.unsigned_abs() * 3600);
 /// How long an authentication may take from its begin to its confirmed result: that long before the 24 hours the search
 /// begins.
-const LONGEST_AUTHENTICATION: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_AUTHENTICATION: Duration = Duration::from_hours(24);
 
 /// A release.
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ impl Ingest {
     /// Whether the same user PASSED against the old enrollment within 24 hours.
     async fn has_proof(&self, old: EnrollmentKey, user: &UserReference) -> Result<bool, IngestError> {
         let ready = self.register.enrollment_by_key(old).await?;
-        if !ready.is_some_and(|old| old.row.state == EnrollmentState::Ready) {
+        if ready.is_none_or(|old| old.row.state != EnrollmentState::Ready) {
             return Ok(false);
         }
         let oldest = self.clock.now() - PROOF_AGE;

@@ -4,7 +4,7 @@ use crate::IngestConfig;
 use jiff::Timestamp;
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 
 /// When to ask next, after `polls` questions since `since` (the start, the announcement, or the last sign of life):
 /// the configured offsets, then once a day.

@@ -42,11 +42,8 @@ impl Ingest {
         row: &InboxRow,
         body: &[u8],
     ) -> Result<Verdict, IngestError> {
-        let callback = match jumio::callback::parse(body) {
-            Ok(callback) => callback,
-            Err(_) => {
-                return Ok(Verdict { outcome: CallbackOutcome::Malformed, about: None, unknown_values: 0 });
-            }
+        let Ok(callback) = jumio::callback::parse(body) else {
+            return Ok(Verdict { outcome: CallbackOutcome::Malformed, about: None, unknown_values: 0 });
         };
         let subject = callback.subject();
         let (about, unknown_values) = match (&callback, subject) {
