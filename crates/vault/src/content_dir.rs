@@ -182,7 +182,7 @@ impl ContentDir {
                         listing.files.push((FacemapId(id), metadata.len()));
                     }
                     _ if name.ends_with(TEMPORARY) && metadata.is_file() => {
-                        listing.temporaries.push(entry.path())
+                        listing.temporaries.push(entry.path());
                     }
                     _ => listing.strangers += 1,
                 }

@@ -68,7 +68,7 @@ impl Faults {
 
     pub(crate) fn reach(&self, step: Step) -> Result<(), VaultError> {
         match &*self.lock() {
-            Some(Plan::Stop(stop)) if *stop == step => return Err(VaultError::Injected(step)),
+            Some(Plan::Stop(at)) if *at == step => return Err(VaultError::Injected(step)),
             Some(Plan::Do(at, act)) if *at == step => act(),
             _ => {}
         }

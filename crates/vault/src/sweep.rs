@@ -248,10 +248,10 @@ impl Plan {
             },
             (SlotStatus::Live, Named::NoRecord) => self.refusal.add(Finding::LiveWithoutRecord(slot)),
             (SlotStatus::Live, Named::RecordWithoutContent) => {
-                self.refusal.add(Finding::LiveWithoutCommit(slot))
+                self.refusal.add(Finding::LiveWithoutCommit(slot));
             }
             (SlotStatus::Prepared, Named::NoRecord) if is_old(view, now) && !view.hold => {
-                self.burn.push(slot)
+                self.burn.push(slot);
             }
             (SlotStatus::Prepared, _) => self.left_prepared += 1,
         }

@@ -6,6 +6,7 @@ mod exchange;
 mod facemaps;
 mod flips;
 mod people;
+mod power_cuts;
 mod slots;
 mod sweep;
 
@@ -27,7 +28,9 @@ use tempfile::TempDir;
 
 /// Folders, keys and a clock that outlive an opened vault, as they outlive a process.
 struct Home {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder, where nobody else does.
+    _temporary: Option<TempDir>,
     provider: Arc<MemoryProvider>,
     keys: Arc<HeldKeys>,
     rng: Arc<SeededRng>,
@@ -44,8 +47,16 @@ struct Person {
 
 impl Home {
     fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let home = Self::on(folder.path());
+        Self { _temporary: Some(folder), ..home }
+    }
+
+    /// A new vault in a folder that belongs to somebody else.
+    fn on(folder: &Path) -> Self {
         let home = Self {
-            folder: TempDir::new().unwrap(),
+            folder: folder.to_owned(),
+            _temporary: None,
             provider: Arc::new(MemoryProvider::new(1)),
             keys: Arc::new(HeldKeys::for_tests(2)),
             rng: Arc::new(SeededRng::new(3)),
@@ -56,14 +67,11 @@ impl Home {
     }
 
     fn paths(&self) -> VaultPaths {
-        VaultPaths {
-            slots_dir: self.folder.path().join("slots"),
-            content_dir: self.folder.path().join("content"),
-        }
+        VaultPaths { slots_dir: self.folder.join("slots"), content_dir: self.folder.join("content") }
     }
 
     fn slot_file(&self) -> PathBuf {
-        self.folder.path().join("slots/slots")
+        self.folder.join("slots/slots")
     }
 
     async fn try_open(&self) -> Result<(Vault, Survey), VaultError> {
@@ -79,7 +87,7 @@ impl Home {
     /// Everything on the disk: what a refusal must leave as it was.
     fn bytes(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = BTreeMap::new();
-        collect(self.folder.path(), &mut all);
+        collect(&self.folder, &mut all);
         all
     }
 
@@ -90,7 +98,7 @@ impl Home {
 
     fn content_file(&self, slot: SlotRef) -> PathBuf {
         let id = slot.facemap.to_string();
-        self.folder.path().join("content").join(&id[..2]).join(id)
+        self.folder.join("content").join(&id[..2]).join(id)
     }
 
     fn sector(&self, slot: SlotRef) -> [u8; SECTOR] {

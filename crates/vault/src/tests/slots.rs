@@ -227,7 +227,7 @@ async fn sectors_of_another_vault_are_refused() {
 #[tokio::test]
 async fn a_missing_file_or_folder_says_what_to_do() {
     let home = Home::new();
-    fs::rename(home.paths().content_dir, home.folder.path().join("elsewhere")).unwrap();
+    fs::rename(home.paths().content_dir, home.folder.join("elsewhere")).unwrap();
     assert!(home.try_open().await.unwrap_err().to_string().contains("mount its disk"));
     fs::remove_file(home.slot_file()).unwrap();
     assert!(home.try_open().await.unwrap_err().to_string().contains("facemap-vault init"));
