@@ -64,14 +64,22 @@ impl Metadata {
     }
 }
 
+/// Whether the posted bytes are those captured for the enrollment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// They are, or count as such.
+    Enrolled,
+    /// They are not: nobody can pass with them.
+    Other,
+}
+
 /// An authentication. Of its facemap only the digest is kept, and whether Jumio would still hold the bytes.
 pub(crate) struct Authentication {
     pub(crate) reference: String,
     pub(crate) number: u64,
     pub(crate) metadata: Metadata,
     pub(crate) facemap_digest: String,
-    /// Whether the bytes are those captured for the enrollment.
-    pub(crate) facemap_fits: bool,
+    pub(crate) fit: Fit,
     pub(crate) token: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) started: bool,
@@ -107,7 +115,7 @@ impl Authentication {
     pub(crate) fn finish(&mut self, picked: AuthenticationResult, now: Timestamp) -> AuthenticationResult {
         let result = match picked {
             _ if self.superseded => AuthenticationResult::Expired,
-            AuthenticationResult::Passed if !self.facemap_fits => AuthenticationResult::Failed,
+            AuthenticationResult::Passed if self.fit == Fit::Other => AuthenticationResult::Failed,
             other => other,
         };
         self.result = Some(result);
@@ -138,7 +146,7 @@ impl Authentication {
             "createdAt": self.created_at,
             "finishedAt": self.finished_at,
             "facemapDigest": self.facemap_digest,
-            "facemapFits": self.facemap_fits,
+            "facemapFits": self.fit == Fit::Enrolled,
             "facemapHeld": self.result.is_none() && !self.deleted,
             "superseded": self.superseded,
             "deleted": self.deleted,

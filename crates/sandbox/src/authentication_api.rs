@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::authentication::{Authentication, AuthenticationResult, LIFETIME, Metadata};
+use crate::authentication::{Authentication, AuthenticationResult, Fit, LIFETIME, Metadata};
 use crate::config::{MetadataLayout, RedirectUrl, Settings, Supersession, WrongFacemap};
 use crate::core::{By, Core, is_open};
 use crate::deliver::Delivery;
@@ -45,7 +45,7 @@ pub(crate) async fn initiate(
     };
     let digest = digest_hex(&parts.facemap);
     match read_metadata(&parts.metadata, &settings) {
-        Ok((metadata, layout)) => create(&core, &settings, metadata, digest, layout),
+        Ok((metadata, layout)) => create(&core, &settings, metadata, &digest, layout),
         Err(why) => bad(&why).with_digest(&digest),
     }
 }
@@ -131,14 +131,14 @@ fn read_metadata(body: &[u8], settings: &Settings) -> Result<(Metadata, &'static
 }
 
 /// Checks the enrollment, supersedes what is open for it, and answers.
-fn create(core: &Arc<Core>, settings: &Settings, metadata: Metadata, digest: String, layout: &str) -> Answer {
+fn create(core: &Arc<Core>, settings: &Settings, metadata: Metadata, digest: &str, layout: &str) -> Answer {
     let now = core.now();
     let mut world = core.world();
-    let facemap_fits = match check_enrollment(&world, settings, &metadata.enrollment, &digest) {
+    let fit = match check_enrollment(&world, settings, &metadata.enrollment, digest) {
         Ok(fits) => fits,
         Err((status, why)) => {
             let answer = Answer::refused(ENDPOINT, status, why);
-            return answer.of_enrollment(&metadata.enrollment).with_digest(&digest);
+            return answer.of_enrollment(&metadata.enrollment).with_digest(digest);
         }
     };
     let superseded = supersede(core, &mut world, settings, &metadata.enrollment, now);
@@ -155,8 +155,8 @@ fn create(core: &Arc<Core>, settings: &Settings, metadata: Metadata, digest: Str
         reference: reference.clone(),
         number: world.next_number(),
         metadata,
-        facemap_digest: digest.clone(),
-        facemap_fits,
+        facemap_digest: digest.to_owned(),
+        fit,
         token,
         created_at: now,
         started: false,
@@ -168,10 +168,12 @@ fn create(core: &Arc<Core>, settings: &Settings, metadata: Metadata, digest: Str
     world.expect_end(one.expires_at());
     world.authentications.put(&reference, one);
     drop(world);
-    superseded.into_iter().for_each(|delivery| core.deliver_later(delivery));
-    let fit = if facemap_fits { "the enrollment's facemap" } else { "another facemap" };
+    for delivery in superseded {
+        core.deliver_later(delivery);
+    }
+    let fit = if fit == Fit::Enrolled { "the enrollment's facemap" } else { "another facemap" };
     let note = Note { detail: Some(format!("{layout} metadata, {fit}")), ..Note::default() };
-    Answer::json(&answer, note).about(&reference).of_enrollment(&enrollment).with_digest(&digest)
+    Answer::json(&answer, note).about(&reference).of_enrollment(&enrollment).with_digest(digest)
 }
 
 /// The seed's preconditions, and whether the facemap is the one that was captured.
@@ -180,7 +182,7 @@ fn check_enrollment(
     settings: &Settings,
     enrollment: &str,
     digest: &str,
-) -> Result<bool, (StatusCode, &'static str)> {
+) -> Result<Fit, (StatusCode, &'static str)> {
     let Some(scan) = world.scans.get(enrollment) else {
         return Err((StatusCode::BAD_REQUEST, "enrollmentTransactionReference is not known"));
     };
@@ -196,8 +198,8 @@ fn check_enrollment(
         WrongFacemap::Refused if !fits => {
             Err((StatusCode::BAD_REQUEST, "this is not the facemap of that ID Verification"))
         }
-        WrongFacemap::Ignored => Ok(true),
-        WrongFacemap::Refused | WrongFacemap::Fails => Ok(fits),
+        WrongFacemap::Ignored => Ok(Fit::Enrolled),
+        WrongFacemap::Refused | WrongFacemap::Fails => Ok(if fits { Fit::Enrolled } else { Fit::Other }),
     }
 }
 

@@ -24,6 +24,16 @@ pub enum ValidityForm {
     Capitals,
 }
 
+/// How an array is written into a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArrayForm {
+    /// One field with JSON text.
+    Json,
+    /// The key once per element.
+    RepeatedKeys,
+}
+
 /// Which forms one transaction's answers take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Forms {
@@ -32,8 +42,7 @@ pub(crate) struct Forms {
     pub(crate) fraction_digits: u8,
     /// Whether absent values are written as `N/A` rather than left out.
     pub(crate) not_available: bool,
-    /// Whether arrays come as repeated keys rather than as JSON.
-    pub(crate) repeated_keys: bool,
+    pub(crate) arrays: ArrayForm,
     /// Whether single details come as an object rather than as an array of one.
     pub(crate) bare_object: bool,
     /// Whether an identity verification that was not done comes as an empty field rather than not at all.
@@ -53,7 +62,7 @@ impl Forms {
             validity,
             fraction_digits: [3, 0, 1, 2][usize::try_from(number % 4).unwrap_or_default()],
             not_available: number % 5 < 2,
-            repeated_keys: number % 2 == 1,
+            arrays: if number % 2 == 1 { ArrayForm::RepeatedKeys } else { ArrayForm::Json },
             bare_object: number % 7 < 3,
             empty_identity: number.is_multiple_of(2),
         }
@@ -106,10 +115,13 @@ impl Sheet {
 
     /// An array: one JSON text, or the key repeated.
     fn list(&mut self, name: &str, values: &[String]) {
-        if self.forms.repeated_keys {
-            values.iter().for_each(|value| self.put(name, value));
-        } else {
-            self.put(name, json!(values).to_string());
+        match self.forms.arrays {
+            ArrayForm::Json => self.put(name, json!(values).to_string()),
+            ArrayForm::RepeatedKeys => {
+                for value in values {
+                    self.put(name, value);
+                }
+            }
         }
     }
 }

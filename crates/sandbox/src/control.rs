@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::authentication::{Authentication, AuthenticationResult};
+use crate::authentication::{Authentication, AuthenticationResult, Fit};
 use crate::clock::ClockChange;
 use crate::config::Settings;
 use crate::core::{By, Core};
@@ -120,7 +120,7 @@ impl Control {
             if let Some(one) = world.authentications.get_mut(reference)
                 && order.force
             {
-                one.facemap_fits = true;
+                one.fit = Fit::Enrolled;
             }
             self.core.finish_authentication(&mut world, reference, order.result, By::Control)?
         };

@@ -147,7 +147,7 @@ impl<'a> Fields<'a> {
 
     fn preset(&mut self, preset: &Value) {
         let text = |name: &str| preset.get(name).and_then(Value::as_str).unwrap_or_default();
-        let names = preset.as_object().map(|object| object.len());
+        let names = preset.as_object().map(Map::len);
         let document = ["PASSPORT", "DRIVING_LICENSE", "ID_CARD"].contains(&text("type"));
         let country = text("country").len() == 3 && text("country").bytes().all(|b| b.is_ascii_uppercase());
         let phrase = (1..=30).contains(&text("phrase").chars().count());

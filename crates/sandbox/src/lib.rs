@@ -31,7 +31,7 @@ mod verification;
 mod world;
 
 pub use authentication::AuthenticationResult;
-pub use callback_forms::ValidityForm;
+pub use callback_forms::{ArrayForm, ValidityForm};
 pub use clock::ClockChange;
 pub use config::{MetadataLayout, RedirectUrl, SandboxConfig, Settings, Supersession, WrongFacemap};
 pub use control::Control;

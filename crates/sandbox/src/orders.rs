@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::authentication::AuthenticationResult;
-use crate::callback_forms::{Field, ValidityForm};
+use crate::callback_forms::{ArrayForm, Field, ValidityForm};
 use crate::error::SandboxError;
 use crate::facemap::{Facemap, MAX_BYTES};
 use crate::scan::{Identity, Outcome, Scan, Verdict};
@@ -31,8 +31,8 @@ pub struct Judgement {
     pub validity_form: Option<ValidityForm>,
     /// Fraction digits of dates, 0 to 3, instead of taking turns.
     pub fraction_digits: Option<u8>,
-    /// Arrays as repeated keys (`true`) or as JSON (`false`), instead of taking turns.
-    pub repeated_keys: Option<bool>,
+    /// How arrays are written, instead of taking turns.
+    pub array_form: Option<ArrayForm>,
     /// Absent values as `N/A` (`true`) or left out (`false`), instead of taking turns.
     pub not_available: Option<bool>,
     /// The facemap's bytes in base64.
@@ -55,7 +55,7 @@ impl Default for Judgement {
             identity_verification: None,
             validity_form: None,
             fraction_digits: None,
-            repeated_keys: None,
+            array_form: None,
             not_available: None,
             facemap: None,
             facemap_bytes: None,
@@ -103,7 +103,7 @@ impl Judgement {
         let forms = &mut scan.forms;
         forms.validity = self.validity_form.unwrap_or(forms.validity);
         forms.fraction_digits = self.fraction_digits.unwrap_or(forms.fraction_digits);
-        forms.repeated_keys = self.repeated_keys.unwrap_or(forms.repeated_keys);
+        forms.arrays = self.array_form.unwrap_or(forms.arrays);
         forms.not_available = self.not_available.unwrap_or(forms.not_available);
         Ok((verdict, facemap))
     }

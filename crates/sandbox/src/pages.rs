@@ -86,13 +86,13 @@ pub(crate) async fn pick(
         form_urlencoded::parse(&form).find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
     };
     let token = field("authorizationToken").or(address.token).unwrap_or_default();
-    let word = field("outcome").unwrap_or_default();
+    let choice = field("outcome").unwrap_or_default();
     let view = look_up(&core.world(), &token, &core);
     let Some(view) = view else { return noted(nothing_here(), "", Some("token unknown")) };
     if !view.usable {
         return turn_away(&core, &view);
     }
-    if word == "leave" {
+    if choice == "leave" {
         return noted(
             page(StatusCode::OK, "You left", "<p>Nothing was finished.</p>"),
             &view.reference,
@@ -100,11 +100,11 @@ pub(crate) async fn pick(
         );
     }
     let error_code = match &view.journey {
-        Journey::Verification(reference) => finish_verification(&core, reference, &word),
-        Journey::Authentication(reference) => finish_authentication(&core, reference, &word),
+        Journey::Verification(reference) => finish_verification(&core, reference, &choice),
+        Journey::Authentication(reference) => finish_authentication(&core, reference, &choice),
     };
     match error_code {
-        Ok(code) => go_on(&view, code),
+        Ok(error) => go_on(&view, error),
         Err(SandboxError::AlreadyFinal | SandboxError::UnknownReference) => {
             go_on(&view, Some(TOKEN_UNUSABLE))
         }
@@ -118,10 +118,10 @@ pub(crate) async fn pick(
 fn finish_verification(
     core: &Arc<Core>,
     reference: &str,
-    word: &str,
+    choice: &str,
 ) -> Result<Option<&'static str>, SandboxError> {
     let unknown = || SandboxError::Invalid("no such outcome".to_owned());
-    let outcome = Outcome::from_word(word).ok_or_else(unknown)?;
+    let outcome = Outcome::from_word(choice).ok_or_else(unknown)?;
     let mut world = core.world();
     let scan = world.scans.get(reference).ok_or(SandboxError::UnknownReference)?;
     let (verdict, facemap) = scan.judge(outcome);
@@ -134,10 +134,10 @@ fn finish_verification(
 fn finish_authentication(
     core: &Arc<Core>,
     reference: &str,
-    word: &str,
+    choice: &str,
 ) -> Result<Option<&'static str>, SandboxError> {
     let unknown = || SandboxError::Invalid("no such result".to_owned());
-    let picked = AuthenticationResult::from_word(word).ok_or_else(unknown)?;
+    let picked = AuthenticationResult::from_word(choice).ok_or_else(unknown)?;
     let mut world = core.world();
     let (result, delivery) = core.finish_authentication(&mut world, reference, picked, By::Person)?;
     drop(world);

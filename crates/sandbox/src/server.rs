@@ -170,7 +170,7 @@ async fn serve(core: Arc<Core>, router: Router, stream: TcpStream, mut stopping:
             (&mut connection).await
         }
     };
-    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<Closed>())) {
+    if ended.is_err_and(|error| error.source().and_then(|cause| cause.downcast_ref::<Closed>()).is_some()) {
         // Closing with nothing left to linger for sends a reset instead of an orderly end.
         drop(connection.into_parts().io.into_inner().set_zero_linger());
     }
