@@ -4,7 +4,7 @@ use crate::{
     SledConfig,
     disk::{self, Disk},
     group::Plan,
-    open,
+    mark, open, reserve,
     shared::Shared,
 };
 use std::{
@@ -117,8 +117,11 @@ impl Committer {
         drop(db);
         match written {
             Ok(()) => {
-                self.sequence = plan.sequence;
+                let before = mem::replace(&mut self.sequence, plan.sequence);
                 self.shared.show_now();
+                if mark::is_due(before, self.sequence) {
+                    self.note_sequence();
+                }
                 mem::take(&mut plan.outcomes)
             }
             Err(Trouble::Full(why)) => self.after_full_disk(&why, plan),
@@ -142,16 +145,31 @@ impl Committer {
         self.disk.sync().map_err(|error| Trouble::Failed(error.to_string()))
     }
 
-    fn has_space(&self) -> bool {
-        self.disk.free_bytes().is_ok_and(|free| free >= self.config.min_free_bytes)
+    /// Nothing depends on it but how much damage is noticed at the next start.
+    fn note_sequence(&self) {
+        if let Err(error) = mark::write(&self.config.path, self.sequence) {
+            tracing::warn!(%error, "The store could not note how far it has come.");
+        }
     }
 
-    /// sled keeps its first error for good, so it is closed and opened again. It recovers a batch as a whole or not at
-    /// all; anything else than that, or a second failure, is the end.
+    /// Whether there is as much space as is demanded, and the reserve besides: without it nobody could help the store
+    /// out of a full disk.
+    fn has_space(&self) -> bool {
+        let folder = &self.config.path;
+        let needed = reserve::needed(folder, self.config.min_free_bytes);
+        self.disk.free_bytes().is_ok_and(|free| free >= needed) && reserve::take(folder).is_ok()
+    }
+
+    /// sled keeps its first error for good, so it is closed and opened again, with the room of the reserve. It recovers a
+    /// batch as a whole or not at all; anything else than that, or a second failure, is the end. Until there is room
+    /// for a new reserve, further commits are refused.
     fn after_full_disk(&mut self, why: &str, mut plan: Plan) -> Vec<Result<Version, StoreError>> {
         tracing::warn!("The store's disk ran full during a write. The store is opened again.");
         let count = plan.outcomes.len();
         close(self.shared.take_db());
+        if let Err(error) = reserve::release(&self.config.path) {
+            return self.poison(&format!("{why}; there was no reserve to go on with: {error}"), count);
+        }
         let opened = match open::open(&self.config) {
             Ok(opened) => opened,
             Err(error) => return self.poison(&format!("{why}; afterwards: {error}"), count),
@@ -205,6 +223,7 @@ impl Committer {
             mem::forget(db);
         } else {
             close(db);
+            self.note_sequence();
         }
     }
 }

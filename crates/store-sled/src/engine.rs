@@ -5,12 +5,14 @@ use crate::{
     committer::{Committer, Message, Request},
     disk::{Disk, RealDisk},
     open::{self, Opened, unusable},
+    reserve,
     shared::Shared,
     watch,
 };
 use async_trait::async_trait;
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, mpsc::channel},
     thread::{self, JoinHandle},
     time::Duration,
@@ -29,6 +31,7 @@ const STALLED: Duration = Duration::from_secs(30);
 pub struct SledStore {
     shared: Arc<Shared>,
     limits: Limits,
+    folder: PathBuf,
     min_free_bytes: u64,
     disk: Arc<dyn Disk>,
     messages: Option<mpsc::Sender<Message>>,
@@ -51,10 +54,14 @@ impl SledStore {
         between: impl FnOnce(RealDisk) -> Arc<dyn Disk>,
     ) -> Result<Self, StoreError> {
         let Opened { db, disk: real, sequence } = open::open(&config)?;
+        if real.free_bytes().is_ok_and(|free| free >= reserve::needed(&config.path, config.min_free_bytes)) {
+            // Without it the first commit tries again, and is refused if there is no room.
+            let _no_room = reserve::take(&config.path);
+        }
         let disk = between(real);
         let shared = Arc::new(Shared::new(db));
         let (messages, receiver) = mpsc::channel(WAITING);
-        let (limits, min_free_bytes) = (config.limits, config.min_free_bytes);
+        let (folder, limits, min_free_bytes) = (config.path.clone(), config.limits, config.min_free_bytes);
         let committer = Committer {
             shared: Arc::clone(&shared),
             config,
@@ -71,6 +78,7 @@ impl SledStore {
         })?;
         Ok(Self {
             shared,
+            folder,
             limits,
             min_free_bytes,
             disk,
@@ -88,6 +96,12 @@ impl SledStore {
             // No answer means that the committer has ended, which is what was asked for.
             let _ended = answer.await;
         }
+    }
+
+    /// Messages that the committer has not taken yet.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.messages.as_ref().map_or(0, |messages| messages.max_capacity() - messages.capacity())
     }
 
     fn ended(&self) -> StoreError {
@@ -146,8 +160,8 @@ impl Store for SledStore {
             let seconds = busy.as_secs();
             return Some(StoreError::Io(format!("its disk has not answered for {seconds} s")));
         }
-        let free = self.disk.free_bytes().unwrap_or(0);
-        (free < self.min_free_bytes).then_some(StoreError::NoSpace)
+        let needed = reserve::needed(&self.folder, self.min_free_bytes);
+        (self.disk.free_bytes().unwrap_or(0) < needed).then_some(StoreError::NoSpace)
     }
 }
 

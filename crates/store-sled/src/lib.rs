@@ -6,7 +6,9 @@ mod disk;
 mod engine;
 mod group;
 mod layout;
+mod mark;
 mod open;
+mod reserve;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,11 @@ use crate::{
     SledConfig,
     disk::{self, RealDisk},
     layout::{FORMAT, FORMAT_KEY, KEY_BYTES, SEQUENCE_KEY},
+    mark,
 };
 use std::{
-    io::ErrorKind,
+    io::{self, ErrorKind},
+    path::Path,
     sync::mpsc::{RecvTimeoutError, sync_channel},
     thread,
     time::{Duration, Instant},
@@ -43,8 +45,11 @@ pub(crate) fn open(config: &SledConfig) -> Result<Opened, StoreError> {
     let config = config.clone();
     within(config.open_timeout, move || {
         let db = open_locked(&config)?;
-        let sequence = check_format(&db)?;
-        let durable = disk::sync_folder(&config.path, &existing).and_then(|()| RealDisk::open(&config.path));
+        let mark = mark::read(&config.path).map_err(|error| unusable(format!("{error}; {REBUILD}")))?;
+        let sequence = check_format(&db, mark)?;
+        let durable = disk::sync_folder(&config.path, &existing)
+            .and_then(|()| note(&config.path, mark, sequence))
+            .and_then(|()| RealDisk::open(&config.path));
         let disk =
             durable.map_err(|error| unusable(format!("its files could not be made durable: {error}")))?;
         Ok(Opened { db, disk, sequence })
@@ -52,7 +57,7 @@ pub(crate) fn open(config: &SledConfig) -> Result<Opened, StoreError> {
 }
 
 /// sled has been seen to panic, or never to return, on a damaged file.
-fn within<T: Send + 'static>(
+pub(crate) fn within<T: Send + 'static>(
     timeout: Duration,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -116,11 +121,23 @@ pub(crate) fn is_full(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
+/// A full disk must not keep a store from being opened whose older mark is still true.
+fn note(folder: &Path, mark: Option<u64>, sequence: u64) -> io::Result<()> {
+    match mark::write(folder, sequence) {
+        Err(error) if mark.is_some() && is_full(error.kind()) => Ok(()),
+        other => other,
+    }
+}
+
 /// The number of the last commit; a new database gets format and number first.
-fn check_format(db: &sled::Db) -> Result<u64, StoreError> {
+fn check_format(db: &sled::Db, mark: Option<u64>) -> Result<u64, StoreError> {
     let read = |key| db.get(key).map_err(|error| explain(&error));
     let Some(format) = read(FORMAT_KEY)? else {
-        return if db.is_empty() { mark_as_ours(db) } else { Err(foreign()) };
+        return match mark {
+            None if db.is_empty() => mark_as_ours(db),
+            None => Err(foreign()),
+            Some(mark) => Err(lost(0, mark)),
+        };
     };
     let format = u32::from_be_bytes(format.as_ref().try_into().map_err(|_| foreign())?);
     if format > FORMAT {
@@ -130,7 +147,17 @@ fn check_format(db: &sled::Db) -> Result<u64, StoreError> {
         )));
     }
     let sequence = read(SEQUENCE_KEY)?.ok_or_else(foreign)?;
-    Ok(u64::from_be_bytes(sequence.as_ref().try_into().map_err(|_| foreign())?))
+    let sequence = u64::from_be_bytes(sequence.as_ref().try_into().map_err(|_| foreign())?);
+    match mark {
+        Some(mark) if sequence < mark => Err(lost(sequence, mark)),
+        _ => Ok(sequence),
+    }
+}
+
+fn lost(sequence: u64, mark: u64) -> StoreError {
+    unusable(format!(
+        "it holds {sequence} commits and had {mark} at least, so its file is damaged or was exchanged; {REBUILD}"
+    ))
 }
 
 fn mark_as_ours(db: &sled::Db) -> Result<u64, StoreError> {
