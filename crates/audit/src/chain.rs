@@ -84,7 +84,7 @@ impl Head {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChainRow {
     pub(crate) link: Link,
-    sealed: String,
+    pub(crate) sealed: String,
 }
 
 /// HMAC-SHA-256 for the book's own purposes. The labels keep these tags apart from pseudonyms made with the same key.

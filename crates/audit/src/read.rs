@@ -10,7 +10,7 @@ use records::RecordsError;
 use seal::Pseudonym;
 use store::Range;
 
-/// Rows that one call looks at, at most, however few of them it wants.
+/// Rows after which one call gives back what it has, however little that is.
 const LOOKED_AT: usize = 20 * ROWS;
 
 /// Which entries are wanted. An empty filter wants all.
@@ -61,7 +61,8 @@ impl Audit {
     /// be short, even empty, and still have a `next`: one call looks at a bounded number of entries.
     ///
     /// # Errors
-    /// [`AuditError::Damaged`] at an entry that does not open in its place, [`AuditError::Read`].
+    /// [`AuditError::Damaged`]: an entry at this position or soon behind it does not open in its place.
+    /// [`AuditError::Read`].
     pub async fn entries(
         &self,
         after: u64,
@@ -73,18 +74,22 @@ impl Audit {
         let epoch = self.head().await?.epoch;
         let before = until.and_then(|last| last.checked_add(1)).map(|end| end.to_be_bytes().to_vec());
         let mut page = Page { items: Vec::new(), next: None };
-        let mut last = after;
-        for _ in 0..LOOKED_AT / ROWS {
+        let (mut last, mut looked_at) = (after, 0);
+        // A page without a filter needs one more than it holds; a filter that lets little through needs more each time.
+        let mut rows_at_once = limit.saturating_add(1).min(ROWS);
+        while looked_at < LOOKED_AT {
             let range = Range {
                 after: Some(last.to_be_bytes().to_vec()),
                 before: before.clone(),
                 ..Range::default()
             };
-            let rows = CHAIN.scan(records, &range, ROWS).await.map_err(|error| match error {
+            let rows = CHAIN.scan(records, &range, rows_at_once).await.map_err(|error| match error {
                 RecordsError::Damaged { .. } => AuditError::Damaged { position: last + 1 },
                 other => AuditError::Read(other),
             })?;
-            let at_end = rows.len() < ROWS;
+            let at_end = rows.len() < rows_at_once;
+            looked_at += rows.len();
+            rows_at_once = (2 * rows_at_once).min(ROWS);
             for ((position,), row) in rows {
                 if page.items.len() == limit {
                     page.next = Some(last);

@@ -1,0 +1,169 @@
+//! The anchor follows the chain, and a chain that is not the anchor's is refused.
+
+use super::{House, write};
+use crate::{ANCHOR_EVERY, AuditError, Finding};
+use model::Clock as _;
+use std::{fs, time::Duration};
+use store::memory::MemoryStore;
+
+#[tokio::test]
+async fn a_chain_that_went_on_behind_its_anchor_is_normal_and_the_anchor_follows() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    let anchored = fs::read(house.anchor()).unwrap();
+    write(&house, &book, 5).await;
+    assert_eq!(fs::read(house.anchor()).unwrap(), anchored);
+    let book = house.crash().open().await.unwrap();
+    assert_eq!(book.head().await.unwrap().position, 5);
+    assert_ne!(fs::read(house.anchor()).unwrap(), anchored);
+    assert!(book.verify().await.unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn an_older_store_under_a_newer_anchor_does_not_start() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    write(&house, &book, 3).await;
+    let old = house.crash();
+    write(&house, &book, 4).await;
+    book.close().await.unwrap();
+    let error = old.open().await.unwrap_err();
+    assert_eq!(error, AuditError::AnchorAhead { head: 3, anchor: 7 });
+    assert!(error.to_string().contains("facemap-vault verify") && !error.is_retryable());
+}
+
+#[tokio::test]
+async fn an_emptied_store_under_an_anchor_does_not_start() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    write(&house, &book, 3).await;
+    book.close().await.unwrap();
+    let empty = House::on(MemoryStore::new(), house.folder.clone(), 1);
+    assert_eq!(empty.open().await.unwrap_err(), AuditError::AnchorAhead { head: 0, anchor: 3 });
+}
+
+#[tokio::test]
+async fn a_chain_of_the_same_length_with_other_entries_does_not_start() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    write(&house, &book, 3).await;
+    let fork = house.crash();
+    let other = fork.open().await.unwrap();
+    write(&fork, &other, 4).await;
+    other.close().await.unwrap();
+    write(&house, &book, 2).await;
+    write(&house, &book, 3).await;
+    let error = house.crash().open().await.unwrap_err();
+    assert_eq!(error, AuditError::AnchorDiffers { position: 7 });
+    let report = crate::verify(&house.records, &house.anchor()).await.unwrap();
+    assert_eq!(report.findings, [Finding::AnchorDiffers { position: 7 }]);
+}
+
+#[tokio::test]
+async fn a_missing_anchor_is_damage_once_there_are_entries() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    fs::remove_file(house.anchor()).unwrap();
+    house.crash().open().await.expect("there is nothing that could be missing");
+    write(&house, &book, 1).await;
+    fs::remove_file(house.anchor()).unwrap();
+    assert_eq!(house.crash().open().await.unwrap_err(), AuditError::AnchorMissing);
+    let report = crate::verify(&house.records, &house.anchor()).await.unwrap();
+    assert_eq!(report.findings, [Finding::AnchorMissing]);
+}
+
+#[tokio::test]
+async fn an_anchor_with_any_byte_changed_or_of_another_vault_is_refused() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    write(&house, &book, 2).await;
+    book.close().await.unwrap();
+    let whole = fs::read(house.anchor()).unwrap();
+    for byte in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[byte] ^= 1;
+        fs::write(house.anchor(), bytes).unwrap();
+        assert_eq!(house.crash().open().await.unwrap_err(), AuditError::AnchorDamaged, "byte {byte}");
+    }
+    for length in [0, 1, whole.len() - 1] {
+        fs::write(house.anchor(), &whole[..length]).unwrap();
+        assert_eq!(house.crash().open().await.unwrap_err(), AuditError::AnchorDamaged, "{length} bytes");
+    }
+    fs::write(house.anchor(), &whole).unwrap();
+    let other_keys = House::on(MemoryStore::new(), house.folder.clone(), 2);
+    assert_eq!(other_keys.open().await.unwrap_err(), AuditError::AnchorDamaged);
+    house.crash().open().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_anchor_that_cannot_be_written_keeps_the_service_from_starting() {
+    let house = House::new();
+    let path = house.folder.path().join("no such folder").join("anchor");
+    let opened =
+        crate::Audit::open(house.records.clone(), path, std::sync::Arc::new(house.clock.clone())).await;
+    assert!(matches!(opened.unwrap_err(), AuditError::AnchorIo(_)));
+}
+
+#[tokio::test]
+async fn in_the_background_entries_get_their_positions_and_the_anchor_follows_at_most_once_a_second() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    let background = tokio::spawn({
+        let book = book.clone();
+        async move { book.run().await }
+    });
+    let at_start = fs::read(house.anchor()).unwrap();
+    let mut commit = house.records.commit();
+    book.note(&mut commit, super::note(1));
+    commit.submit().await.unwrap();
+    while book.head().await.unwrap().position < 1 {
+        tokio::task::yield_now().await;
+    }
+    house.clock.advance(ANCHOR_EVERY.checked_sub(Duration::from_millis(1)).unwrap());
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fs::read(house.anchor()).unwrap(), at_start, "it follows too soon");
+    let before = house.clock.now();
+    while fs::read(house.anchor()).unwrap() == at_start {
+        house.clock.advance(Duration::from_millis(1));
+        tokio::task::yield_now().await;
+        assert!(house.clock.now().duration_since(before).as_secs() < 600, "it never follows");
+    }
+    background.abort();
+    let older = House::on(MemoryStore::new(), house.folder.clone(), 1);
+    assert_eq!(older.open().await.unwrap_err(), AuditError::AnchorAhead { head: 0, anchor: 1 });
+}
+
+#[tokio::test]
+async fn a_crash_while_the_anchor_is_written_leaves_the_old_one() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    write(&house, &book, 2).await;
+    fs::write(house.folder.path().join("anchor.new"), b"half a").unwrap();
+    let book = house.crash().open().await.unwrap();
+    assert!(book.verify().await.unwrap().is_clean());
+    assert!(!house.folder.path().join("anchor.new").exists());
+}
+
+#[tokio::test]
+async fn the_background_ends_when_the_store_is_poisoned_and_not_when_it_is_full() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    let mut commit = house.records.commit();
+    book.note(&mut commit, super::note(1));
+    commit.submit().await.unwrap();
+    house.store.set_no_space(true);
+    let background = tokio::spawn({
+        let book = book.clone();
+        async move { book.run().await }
+    });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!background.is_finished());
+    house.store.set_no_space(false);
+    house.store.fail_commit(1, store::faulty::CommitFault::AmbiguousBefore);
+    house.clock.advance(Duration::from_secs(1));
+    assert!(matches!(background.await.unwrap(), AuditError::Unavailable(_)));
+}
