@@ -12,6 +12,8 @@ pub mod region;
 mod retrieval;
 pub mod rules;
 pub mod scan;
+#[cfg(feature = "test-util")]
+pub mod scripted;
 pub mod verification;
 pub mod violation;
 

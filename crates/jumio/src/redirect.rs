@@ -35,7 +35,7 @@ fn is_jumio(text: &str, region: Region) -> bool {
 
 fn is_below(host: &str, domain: &str) -> bool {
     let prefix = host.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.'));
-    prefix.is_some_and(|prefix| !prefix.is_empty() && !prefix.starts_with('.') && !prefix.contains(".."))
+    prefix.is_some_and(|prefix| prefix.split('.').all(|label| !label.is_empty()))
 }
 
 fn is_simulator(text: &str, simulator: Option<&Origin>) -> bool {
