@@ -263,3 +263,45 @@ async fn a_refusal_is_in_the_journal_with_its_reason_and_changes_nothing() {
     let journal = serde_json::to_string(&page).unwrap();
     assert!(!journal.contains("me@example.com"), "the journal names no person: {journal}");
 }
+
+#[tokio::test]
+async fn a_request_without_accept_is_refused() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let house = House::start().await;
+    let mut stream = tokio::net::TcpStream::connect(house.running.address).await.unwrap();
+    let request = "GET /api/netverify/v2/scans/x HTTP/1.1\r\nHost: jumio\r\nUser-Agent: Example Corp App/1.0\r\n\
+                   Authorization: Basic c2FuZGJveC10b2tlbjpzYW5kYm94LXNlY3JldA==\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("Accept is missing"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_sandbox_listens_on_this_machine_only() {
+    let listen = "0.0.0.0:0".parse().unwrap();
+    let started = sandbox::Sandbox::start(SandboxConfig { listen, ..SandboxConfig::default() }).await;
+    assert!(matches!(started, Err(sandbox::SandboxError::NotLoopback)));
+}
+
+#[tokio::test]
+async fn a_made_up_link_opens_nothing_and_a_used_one_leads_to_an_error() {
+    let house = House::start().await;
+    let order = json!({"userReference": "u", "errorUrl": "https://www.example.com/error"});
+    let (reference, page) = house.started(&order).await;
+    for made_up in ["", "x", "authorizationToken=", &format!("authorizationToken={reference}")] {
+        let shown = house.client.get(house.url(&format!("/web/v4/app?{made_up}"))).send().await.unwrap();
+        assert_eq!(shown.status(), 404, "{made_up}");
+    }
+    let token = page.rsplit_once('=').unwrap().1;
+    assert_eq!(token.len(), 43, "256 bits in base64");
+    assert_eq!(house.pick(&page, "approved").await.status(), 200);
+    for again in [house.client.get(&page).send().await.unwrap(), house.pick(&page, "fraud").await] {
+        assert_eq!(again.status(), 303);
+        let place = again.headers()["location"].to_str().unwrap();
+        assert!(place.contains("transactionStatus=ERROR") && place.ends_with("errorCode=9200"), "{place}");
+    }
+    let details = house.get(&format!("/api/netverify/v2/scans/{reference}/data")).send().await.unwrap();
+    assert_eq!(as_json(details).await["document"]["status"], "APPROVED_VERIFIED", "the first pick stays");
+}
