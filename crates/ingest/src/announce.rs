@@ -109,6 +109,10 @@ impl Ingest {
     /// Brings back what was given up. Whether anything changed.
     fn revive(&self, known: &mut Enrollment) -> bool {
         let now = self.clock.now();
+        if known.row.origin == EnrollmentOrigin::Callback {
+            // From now on the company's word makes it ours, not a claim.
+            known.row.origin = EnrollmentOrigin::Announced;
+        }
         let lacked_a_user = known.row.reasons == [IneligibleReason::UserReferenceMissing];
         match known.row.state {
             EnrollmentState::AwaitingUser => {
@@ -122,7 +126,7 @@ impl Ingest {
                 }
                 is_over
             }
-            EnrollmentState::Abandoned => {
+            EnrollmentState::Abandoned | EnrollmentState::Foreign => {
                 known.row.enter(EnrollmentState::Received, now);
                 known.row.trouble = None;
                 true

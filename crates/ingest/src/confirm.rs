@@ -7,7 +7,7 @@ use crate::{
 };
 use audit::{Action, Actor, Details, Note, Outcome};
 use jumio::{JumioError, Progress, ScanDetails, ScanState};
-use model::EnrollmentState;
+use model::{EnrollmentOrigin, EnrollmentState};
 use register::{Enrollment, IneligibleReason};
 
 impl Ingest {
@@ -37,11 +37,20 @@ impl Ingest {
             Then::At(crate::schedule::next_poll(&self.config, now, 0, now))
         } else if has_no_data(&details) {
             self.abandon(&mut commit, &mut enrollment, "expired")
+        } else if self.is_foreign(&enrollment, &details) {
+            enrollment.row.enter(EnrollmentState::Foreign, now);
+            Then::Rest
         } else {
             self.judge(&mut commit, &mut enrollment, &details)?
         };
         self.register.update_enrollment(&mut commit, &enrollment).await?;
         Ok(Step::new(commit, then))
+    }
+
+    /// The callback claimed a merchant reference that would make it ours, and the retrieval names another.
+    fn is_foreign(&self, enrollment: &Enrollment, details: &ScanDetails) -> bool {
+        enrollment.row.origin == EnrollmentOrigin::Callback
+            && !self.config.adopts(details.internal_reference.as_deref())
     }
 
     fn judge(
@@ -56,7 +65,11 @@ impl Ingest {
             Ok(user) => {
                 enrollment.row.enter(EnrollmentState::Fetching, now);
                 enrollment.row.user = Some(self.records().user_key(&user));
-                Self::person_mut(enrollment)?.user_reference = Some(user);
+                let person = Self::person_mut(enrollment)?;
+                person.user_reference = Some(user);
+                if person.customer_internal_reference.is_none() {
+                    person.customer_internal_reference.clone_from(&details.internal_reference);
+                }
             }
             Err(reasons) => {
                 enrollment.row.enter(EnrollmentState::Ineligible, now);

@@ -56,6 +56,7 @@ mod tests {
             similarity: Some(Similarity::Match),
             validity: Some(true),
             user_reference: Some("ines".parse().unwrap()),
+            internal_reference: None,
             facemap_href: Some("https://netverify.com/facemap".into()),
             date: None,
             unknown_values: 0,

@@ -1,0 +1,120 @@
+//! Durable before 200, sealed under the hour, and gone with the hour.
+
+use crate::{
+    house::{House, callback, reference},
+    jumio::Scan,
+};
+use ingest::{CallbackOutcome, CallbackState, TokenScope};
+use model::EnrollmentState;
+use queue::testing::assert_no_jobs_left;
+use records::tables;
+use std::time::Duration;
+use store::faulty::CommitFault;
+use vault::{SlotKind, SlotStatus, SlotView};
+
+async fn epochs(house: &House) -> Vec<SlotView> {
+    let page = house.now().vault.slots(0).await.unwrap();
+    page.views.into_iter().filter(|view| view.kind == SlotKind::InboxEpoch).collect()
+}
+
+#[tokio::test]
+async fn a_callback_that_cannot_be_stored_is_never_acknowledged() {
+    let mut house = House::new().await;
+    house.onboard(1, "ines").await;
+    house.receive(b"the first of the hour").await;
+    for fault in [CommitFault::AmbiguousBefore, CommitFault::NoSpace] {
+        house.store.fail_commit(1, fault);
+        let body = callback(reference(1), "ines");
+        assert!(house.ingest().receive(&body, TokenScope::Portal, None).await.is_err());
+        house.restart().await;
+    }
+    assert_eq!(house.store.inner().dump().iter().filter(|(table, ..)| *table == tables::INBOX).count(), 1);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_judged_by_the_next_process() {
+    let mut house = House::new().await;
+    house.onboard(1, "ines").await;
+    let id = house.receive(&callback(reference(1), "ines")).await;
+    house.restart().await;
+    house.drive().await;
+    assert_eq!(house.outcome(id).await, Some(CallbackOutcome::Received));
+    assert_eq!(house.state(1).await, EnrollmentState::Vaulted);
+}
+
+#[tokio::test]
+async fn callers_at_the_same_time_make_one_epoch() {
+    let house = House::new().await;
+    let body = callback(reference(1), "ines");
+    let receive = || house.ingest().receive(&body, TokenScope::Portal, None);
+    let (a, b, c, d) = tokio::join!(receive(), receive(), receive(), receive());
+    for received in [a, b, c, d] {
+        received.unwrap();
+    }
+    assert_eq!(epochs(&house).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_hours_slot_is_burnt_when_the_hour_is_over_and_all_is_settled() {
+    let house = House::new().await;
+    house.receive(&callback(reference(1), "ines")).await;
+    house.drive_for(Duration::from_mins(59)).await;
+    assert_eq!(epochs(&house).await[0].status, SlotStatus::Live);
+    house.drive_for(Duration::from_mins(3)).await;
+    assert_eq!(epochs(&house).await[0].status, SlotStatus::Burnt);
+    assert_no_jobs_left(&house.now().queue).await;
+}
+
+#[tokio::test]
+async fn what_is_still_pending_moves_to_the_current_hour_before_its_slot_is_burnt() {
+    let house = House::new().await;
+    house.jumio.holds(reference(1), Scan::approved("ines", b"face"));
+    let mut body = callback(reference(1), "ines");
+    body.extend_from_slice(b"&filler=");
+    body.resize(200_000, b'x');
+    let id = house.receive(&body).await;
+    house.minutes(90);
+    assert_eq!(house.ingest().close_epochs().await.unwrap(), 1);
+    let slots = epochs(&house).await;
+    assert_eq!(slots.iter().filter(|slot| slot.status == SlotStatus::Burnt).count(), 1);
+    assert_eq!(slots.iter().filter(|slot| slot.status == SlotStatus::Live).count(), 1);
+    house.announce(1, "ines").await;
+    house.drive().await;
+    assert_eq!(house.outcome(id).await, Some(CallbackOutcome::Received));
+    let parts = house.store.inner().dump().iter().filter(|(table, ..)| *table == tables::INBOX_PARTS).count();
+    assert_eq!(parts, 0, "the body is gone with the judgement");
+}
+
+#[tokio::test]
+async fn an_epoch_that_was_closed_takes_no_callback_although_it_was_in_memory() {
+    let house = House::new().await;
+    house.receive(&callback(reference(1), "ines")).await;
+    house.minutes(60);
+    house.ingest().close_epochs().await.unwrap();
+    house.clock.turn_back(Duration::from_mins(5));
+    let id = house.receive(&callback(reference(1), "ines")).await;
+    house.minutes(5);
+    house.ingest().close_epochs().await.unwrap();
+    house.drive().await;
+    assert_eq!(house.outcome(id).await, Some(CallbackOutcome::Foreign));
+}
+
+#[tokio::test]
+async fn neither_the_store_nor_a_settled_row_holds_a_word_of_the_callback() {
+    let house = House::new().await;
+    let id = house.receive(&callback(reference(1), "ines-4711")).await;
+    let words = [&b"ines-4711"[..], b"Ines", b"shop-1", b"00000000-0000-4000-8000-000000000001"];
+    let holds = |word: &[u8]| {
+        let rows = house.store.inner().dump();
+        rows.iter().any(|(_, key, row)| {
+            let contains = |bytes: &[u8]| bytes.windows(word.len()).any(|window| window == word);
+            contains(key) || contains(&row.value)
+        })
+    };
+    assert!(!words.iter().any(|word| holds(word)));
+    house.drive().await;
+    assert!(!words.iter().any(|word| holds(word)));
+    let row = house.ingest().callback(id).await.unwrap().unwrap();
+    assert_eq!(row.state, CallbackState::Foreign);
+    assert!(!format!("{row:?}").contains("Ines"));
+}
