@@ -202,7 +202,8 @@ impl Queue {
 
     fn claim<'a>(&'a self, key: &'a JobKey) -> Option<Claim<'a>> {
         let mut claimed = self.inner.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.insert(key.clone()).then_some(Claim { inner: &self.inner, key, keep: false })
+        // Made only when the claim is won: dropping one gives the claim up.
+        claimed.insert(key.clone()).then(|| Claim { inner: &self.inner, key, keep: false })
     }
 
     async fn try_lease(
