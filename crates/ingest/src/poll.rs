@@ -38,6 +38,7 @@ impl Ingest {
                 self.abandon(&mut commit, &mut enrollment, "never-finished")
             }
             Progress::Waiting => {
+                enrollment.row.trouble = None;
                 enrollment.row.polls = enrollment.row.polls.saturating_add(1);
                 let next = schedule::next_poll(&self.config, enrollment.row.since, enrollment.row.polls, now);
                 Then::At(next.min(self.abandon_at(&enrollment).max(now)))

@@ -106,7 +106,15 @@ impl House {
         let queue =
             Queue::open(records.clone(), clock.clone(), QueueConfig { exclusive: true, retry }).await?;
         let register = Register::new(records, vault.clone());
-        let ingest = Arc::new(Ingest::new(IngestParts {
+        let ingest = Arc::new(self.service(&register, &vault, &queue, &audit));
+        ingest.sweep().await?;
+        self.process = Some(Process { ingest, register, vault, queue, audit });
+        Ok(())
+    }
+
+    fn service(&self, register: &Register, vault: &Arc<Vault>, queue: &Queue, audit: &Audit) -> Ingest {
+        let clock: Arc<MockClock> = Arc::new(self.clock.clone());
+        Ingest::new(IngestParts {
             register: register.clone(),
             vault: vault.clone(),
             jumio: self.jumio.clone(),
@@ -116,12 +124,15 @@ impl House {
             retrievals: Budget::in_memory(clock.clone(), &[Limit::per_second(1000)]),
             health: PeerHealth::new(),
             clock,
-            rng,
+            rng: register.records().rng().clone(),
             config: self.config.clone(),
-        }));
-        ingest.sweep().await?;
-        self.process = Some(Process { ingest, register, vault, queue, audit });
-        Ok(())
+        })
+    }
+
+    /// Another service on the same rows and slots, which remembers nothing of what this one did.
+    pub(crate) fn another(&self) -> Ingest {
+        let Process { register, vault, queue, audit, .. } = self.now();
+        self.service(register, vault, queue, audit)
     }
 
     pub(crate) fn now(&self) -> &Process {
