@@ -1,2 +1,29 @@
-//! facemap-vault.
-fn main() {}
+//! facemap-vault: keeps the facemaps of Jumio's onboarding on the company's own premises, and re-authenticates people
+//! with them.
+
+mod boot;
+mod cli;
+mod config;
+mod credentials;
+mod demo;
+mod files;
+mod health;
+mod http;
+mod process;
+mod secret_file;
+mod service;
+mod shutdown;
+mod telemetry;
+mod tokens;
+mod watched;
+
+use std::{alloc::System, process::ExitCode};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes whatever is freed: a facemap or a key may have been in it.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

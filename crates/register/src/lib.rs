@@ -5,6 +5,7 @@ mod authentications;
 mod enrollment;
 mod enrollments;
 mod error;
+mod identity;
 mod private;
 mod user;
 mod window;
@@ -13,6 +14,7 @@ pub use authentication::{Authentication, AuthenticationPrivate, AuthenticationRo
 pub use enrollment::{Enrollment, EnrollmentPrivate, EnrollmentRow, IneligibleReason};
 pub use enrollments::EnrollmentFilter;
 pub use error::RegisterError;
+pub use identity::FORMAT;
 pub use private::Sealed;
 pub use user::UserRow;
 pub use window::{WindowRow, WindowState};

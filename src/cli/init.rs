@@ -1,0 +1,207 @@
+//! `init`: sets a vault up in a folder, whole or not at all.
+
+use super::{Failure, block_on, tokens};
+use crate::{
+    config::{Config, simulator_origin},
+    files,
+    http::callback_token,
+    tokens::{Role, TokensFile},
+};
+use clap::Args;
+use keys_file::FileProvider;
+use model::{Clock as _, Secret, SystemClock};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use seal::SystemRng;
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use url::Url;
+use vault::{Mode, Vault, VaultPaths};
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The folder; it is made when it is not there
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Talk to a simulator at this address instead of Jumio; such a vault stays simulated for ever
+    #[arg(long, value_name = "URL", value_parser = simulator_origin)]
+    sandbox: Option<Url>,
+}
+
+/// What the folder holds in the end. The configuration comes last: without it nothing can be started.
+const PIECES: [&str; 7] = ["keys", "slots", "data", "tokens.toml", "jumio-token", "jumio-secret", "config.toml"];
+
+/// Everything is made in here first. As long as it is there, another `init` is at work, or one was interrupted.
+const WORKSHOP: &str = ".facemap-vault-init";
+
+/// The configuration for Jumio, as in `config/`.
+const REAL: &str = include_str!("../../config/init.toml");
+/// The configuration for a simulator, as in `config/`.
+const SIMULATED: &str = include_str!("../../config/simulated.toml");
+/// The simulator's origin in [`SIMULATED`].
+const SAMPLE_ORIGIN: &str = "http://127.0.0.1:9090";
+
+/// What is shown once.
+struct Made {
+    admin_token: Secret,
+    callback_url: Secret,
+}
+
+pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
+    let dir = std::path::absolute(&args.dir).map_err(Failure::failed)?;
+    let there: Vec<_> = PIECES.iter().filter(|piece| dir.join(piece).symlink_metadata().is_ok()).collect();
+    if !there.is_empty() {
+        let there = there.iter().map(|piece| format!("`{piece}`")).collect::<Vec<_>>().join(", ");
+        let dir = dir.display();
+        let text = format!("{dir} holds {there} already; nothing was changed. Give an empty folder with --dir");
+        return Err(Failure::failed(text));
+    }
+    let is_new = !dir.exists();
+    let made = (|| {
+        make_folder(&dir, true).map_err(not_made(&dir))?;
+        let workshop = dir.join(WORKSHOP);
+        make_folder(&workshop, false).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::failed(format!(
+                "{} is there: another init is at work, or one was interrupted; then remove it",
+                workshop.display()
+            )),
+            _ => not_made(&workshop)(error),
+        })?;
+        let made = make(&workshop, args.sandbox.as_ref()).and_then(|made| {
+            move_all(&workshop, &dir)?;
+            Ok(made)
+        });
+        let cleared = fs::remove_dir_all(&workshop).map_err(not_made(&workshop));
+        made.and_then(|made| cleared.map(|()| made))
+    })();
+    match made {
+        Ok(made) => {
+            tell(&dir, args.sandbox.as_ref(), &made);
+            Ok(())
+        }
+        Err(failure) => {
+            if is_new {
+                // Only when it is empty: what somebody else has put there meanwhile stays.
+                drop(fs::remove_dir(&dir));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn not_made(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {
+    |error| Failure::failed(format!("{} cannot be made: {error}", path.display()))
+}
+
+fn make_folder(path: &Path, with_parents: bool) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).recursive(with_parents).create(path)
+}
+
+/// Makes every piece in the workshop.
+fn make(workshop: &Path, sandbox: Option<&Url>) -> Result<Made, Failure> {
+    let at = |piece: &str| workshop.join(piece);
+    let rng = Arc::new(SystemRng::new());
+    let provider = FileProvider::create(&at("keys"), rng.clone()).map_err(Failure::failed)?;
+    let mut portal_token = None;
+    block_on(async {
+        let held = keys_file::create_held_keys(&at("keys"), &provider, &*rng).await.map_err(Failure::failed)?;
+        portal_token = Some(callback_token::portal(held.callback_tokens()));
+        Ok(())
+    })?;
+    make_folder(&at("data"), false).map_err(not_made(&at("data")))?;
+    let mode = if sandbox.is_some() { Mode::Simulated } else { Mode::Real };
+    let paths = VaultPaths { slots_dir: at("slots"), content_dir: at("data").join("content") };
+    Vault::create(&paths, mode, &*rng).map_err(Failure::failed)?;
+
+    let lifetime = tokens::default_lifetime();
+    let admin_token = TokensFile::new(at("tokens.toml"))
+        .create("first-admin", Role::Admin, lifetime, SystemClock.now(), &*rng)
+        .map_err(Failure::from)?;
+    let (text, credentials) = match sandbox {
+        Some(origin) => {
+            let origin = origin.as_str().trim_end_matches('/');
+            (SIMULATED.replace(SAMPLE_ORIGIN, origin), ["sandbox-token\n", "sandbox-secret\n"])
+        }
+        None => (REAL.to_owned(), ["", ""]),
+    };
+    for (piece, content) in
+        [("jumio-token", credentials[0]), ("jumio-secret", credentials[1]), ("config.toml", text.as_str())]
+    {
+        files::create_private(&at(piece), content.as_bytes()).map_err(Failure::failed)?;
+    }
+    let config = Config::parse(&text, "config.toml", workshop, []).map_err(Failure::failed)?;
+    let base = config.jumio.callback_base_url.as_str().trim_end_matches('/');
+    let token = portal_token.ok_or_else(|| Failure::failed("the callback token was not made"))?;
+    let callback_url = Secret::new(format!("{base}/callbacks/jumio/{}", token.expose()));
+    Ok(Made { admin_token, callback_url })
+}
+
+/// Moves every piece from the workshop to its place. Nothing is replaced: what has appeared there meanwhile stops it, and
+/// what was moved before goes back.
+fn move_all(workshop: &Path, dir: &Path) -> Result<(), Failure> {
+    for (n, piece) in PIECES.iter().enumerate() {
+        let moved = renameat_with(CWD, workshop.join(piece), CWD, dir.join(piece), RenameFlags::NOREPLACE);
+        if let Err(error) = moved {
+            for piece in &PIECES[..n] {
+                drop(fs::rename(dir.join(piece), workshop.join(piece)));
+            }
+            return Err(not_made(&dir.join(piece))(error.into()));
+        }
+    }
+    files::sync_parent(&dir.join(WORKSHOP)).map_err(not_made(dir))
+}
+
+/// Tells what was made, with the two secrets that are shown only now.
+fn tell(dir: &Path, sandbox: Option<&Url>, made: &Made) {
+    let config = dir.join("config.toml");
+    println!("A vault is set up in {}.\n", dir.display());
+    println!("The first admin token (shown only now; it expires in {}):", tokens::LIFETIME);
+    println!("{}\n", made.admin_token.expose());
+    println!("The callback URL to enter in Jumio's portal (it holds a token: keep it to yourself):");
+    println!("{}\n", made.callback_url.expose());
+    let config = config.display();
+    match sandbox {
+        Some(origin) => {
+            let authority = origin.as_str().split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
+            println!("Next, in two terminals:");
+            println!("  facemap-vault sandbox --listen {authority}");
+            println!("  facemap-vault serve --config {config}");
+        }
+        None => {
+            println!("Next:");
+            println!("  1. Put your own names into {config}: user_agent, callback_base_url (and in the URL above).");
+            println!("  2. Put Jumio's API token and API secret into jumio-token and jumio-secret beside it.");
+            println!("  3. facemap-vault check-config --config {config}");
+            println!("  4. Copy the folder keys to a place apart: without it nothing can ever be opened.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_simulated_sample_names_the_origin_that_init_replaces_once() {
+        let as_value = format!("\"{SAMPLE_ORIGIN}\"");
+        assert_eq!(SIMULATED.matches(&as_value).count(), 1);
+        assert_eq!(SIMULATED.matches(SAMPLE_ORIGIN).count(), 1);
+    }
+
+    #[test]
+    fn what_appears_meanwhile_is_not_replaced_and_what_was_moved_goes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let workshop = dir.path().join(WORKSHOP);
+        fs::create_dir(&workshop).unwrap();
+        for piece in PIECES {
+            fs::write(workshop.join(piece), b"new").unwrap();
+        }
+        fs::write(dir.path().join("config.toml"), b"theirs").unwrap();
+        assert!(move_all(&workshop, dir.path()).is_err());
+        assert_eq!(fs::read(dir.path().join("config.toml")).unwrap(), b"theirs");
+        assert!(!dir.path().join("keys").exists() && workshop.join("keys").exists());
+    }
+}

@@ -1,0 +1,27 @@
+//! `serve`: runs the service.
+
+use super::{Failure, block_on, load_checked};
+use crate::{
+    config::{self, Config},
+    process,
+    service::Service,
+    shutdown, telemetry,
+};
+use std::path::Path;
+
+pub(super) fn run(path: &Path) -> Result<(), Failure> {
+    let config = load_checked(path)?;
+    telemetry::start(&config.log);
+    process::guard_memory();
+    for warning in config::warnings(&config) {
+        tracing::warn!("{warning}");
+    }
+    block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    let signals = shutdown::process_signals().map_err(Failure::failed)?;
+    let service = Service::start(&config).await?;
+    tracing::info!(public = %service.public, private = %service.private, "Listening.");
+    service.run(signals).await.map_err(Failure::failed)
+}

@@ -1,0 +1,52 @@
+//! The files that a configuration names, and what this version cannot serve.
+
+use super::{Config, Credentials, Engine, Problem, Provider};
+use crate::{http::tls, tokens::TokenBook};
+
+/// Looks at every file that the service will read: present, not empty, not open to others. Nothing is changed.
+pub(crate) fn check_files(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, error: &dyn std::error::Error| {
+        problems.push(Problem { place: "file".to_owned(), key: key.to_owned(), text: error.to_string() });
+    };
+    let mut pair = |credentials: &Credentials, token_key: &str, secret_key: &str| {
+        for (key, secret) in [(token_key, &credentials.token), (secret_key, &credentials.secret)] {
+            if let Err(error) = secret.current() {
+                wrong(key, &error);
+            }
+        }
+    };
+    pair(&config.jumio.credentials, "jumio.api_token_file", "jumio.api_secret_file");
+    if let Some(admin) = &config.jumio.admin_credentials {
+        pair(admin, "jumio.admin_token_file", "jumio.admin_secret_file");
+    }
+    if let Err(error) = TokenBook::open(config.server.tokens_file.clone()) {
+        wrong("server.tokens_file", &error);
+    }
+    if let Some(files) = &config.server.tls {
+        if let Err(error) = tls::public(files).and_then(|_| tls::private(files)) {
+            wrong("server.tls_cert_file", &error);
+        }
+    }
+    if let Some(path) = &config.jumio.ca_file {
+        if let Err(error) = tls::authorities(path) {
+            wrong("jumio.ca_file", &error);
+        }
+    }
+    problems
+}
+
+/// Choices that are valid, but that this version refuses to serve.
+pub(crate) fn unsupported(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut refuse = |key: &str, text: &str| {
+        problems.push(Problem { place: "this version".to_owned(), key: key.to_owned(), text: text.to_owned() });
+    };
+    if config.store.engine != Engine::Sled {
+        refuse("store.engine", "cannot serve from PostgreSQL yet; write \"sled\"");
+    }
+    if config.keys.provider != Provider::File {
+        refuse("keys.provider", "knows only key files yet; write \"file\"");
+    }
+    problems
+}

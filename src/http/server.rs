@@ -1,0 +1,124 @@
+//! The two listeners: bound, with TLS if configured, each with threads of its own, so that strangers at the one cannot
+//! starve the other.
+
+use super::{private, private::Private, public, public::Public, tls};
+use crate::{
+    cli::Failure,
+    config::{Server, TlsFiles},
+    shutdown::{Ending, Phase, TaskError, Tasks},
+    telemetry,
+};
+use actix_web::{
+    App, HttpServer,
+    body::MessageBody,
+    dev::{ServerHandle, ServiceRequest, ServiceResponse},
+    middleware::{DefaultHeaders, Next, from_fn},
+    web,
+};
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+/// Threads of each listener.
+const THREADS: usize = 2;
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Starts the public listener; gives the address that it really has.
+pub(crate) fn public(
+    tasks: &mut Tasks,
+    server: &Server,
+    state: web::Data<Public>,
+) -> Result<SocketAddr, Failure> {
+    let (listener, address) = bind(server.public_listen, "public_listen")?;
+    let app = move || {
+        App::new().wrap(from_fn(log)).wrap(headers()).app_data(state.clone()).configure(public::routes)
+    };
+    let http = HttpServer::new(app).workers(THREADS).disable_signals();
+    let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
+    let http = match &server.tls {
+        None => http.listen(listener),
+        Some(files) => http.listen_rustls_0_23(listener, tls::public(files).map_err(Failure::failed)?),
+    };
+    let running = http.map_err(Failure::failed)?.run();
+    let (handle, ending) = (running.handle(), tasks.ending());
+    tasks.spawn("public listener", serve(running, handle, ending));
+    Ok(address)
+}
+
+/// Starts the private listener; gives the address that it really has.
+pub(crate) fn private(
+    tasks: &mut Tasks,
+    server: &Server,
+    state: web::Data<Private>,
+) -> Result<SocketAddr, Failure> {
+    let (listener, address) = bind(server.private_listen, "private_listen")?;
+    let app = move || {
+        App::new().wrap(from_fn(log)).wrap(headers()).app_data(state.clone()).configure(private::routes)
+    };
+    let http = HttpServer::new(app).workers(THREADS).disable_signals();
+    let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
+    let tls: Option<&TlsFiles> = server.tls.as_ref();
+    let http = match tls {
+        None => http.listen(listener),
+        Some(files) => http.listen_rustls_0_23(listener, tls::private(files).map_err(Failure::failed)?),
+    };
+    let running = http.map_err(Failure::failed)?.run();
+    let (handle, ending) = (running.handle(), tasks.ending());
+    tasks.spawn("private listener", serve(running, handle, ending));
+    Ok(address)
+}
+
+fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    });
+    listener.map_err(|error| {
+        let text = format!("server.{key} = \"{address}\" cannot be listened on: {error}; is another one running?");
+        Failure::failed(text)
+    })
+}
+
+async fn serve(
+    running: impl Future<Output = std::io::Result<()>>,
+    handle: ServerHandle,
+    ending: Ending,
+) -> Result<(), TaskError> {
+    tokio::pin!(running);
+    tokio::select! {
+        ended = &mut running => return ended.map_err(Into::into),
+        () = ending.reached(Phase::Soft) => {}
+    }
+    // The stop is carried out by `running`, which therefore goes on being polled.
+    let stop = handle.stop(true);
+    tokio::pin!(stop);
+    tokio::select! {
+        () = &mut stop => Ok(()),
+        ended = &mut running => ended.map_err(Into::into),
+    }
+}
+
+/// Nothing that is answered here belongs into a cache or may be taken for something else.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("Cache-Control", "no-store"))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("Referrer-Policy", "no-referrer"))
+}
+
+/// One line for each request, without its query and without tokens.
+async fn log(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let (method, path) = (request.method().clone(), telemetry::loggable_path(request.path()));
+    let answered = next.call(request).await;
+    let status = match &answered {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    tracing::debug!(%method, path, status = status.as_u16(), "Answered a request.");
+    answered
+}
