@@ -48,11 +48,6 @@ impl FileError {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         |source| Self::Io { path: path.to_owned(), source }
     }
-
-    /// Whether the same call may succeed later without anybody's help.
-    pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted)
-    }
 }
 
 /// What changes when a file is changed or replaced.
@@ -94,7 +89,8 @@ pub(crate) fn read_private(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>,
         return Err(FileError::Exposed { path: path.to_owned(), mode });
     }
     // Sized once: a buffer that grows leaves pieces of the secret behind. One byte more shows that the file is longer.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len().min(most) + 1).unwrap_or(0)));
+    let mut bytes =
+        Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len().min(most) + 1).unwrap_or(0)));
     file.take(most + 1).read_to_end(&mut bytes).map_err(FileError::io(path))?;
     if bytes.len() as u64 > most {
         return Err(FileError::TooLarge { path: path.to_owned(), most });

@@ -35,13 +35,6 @@ pub(crate) enum SecretError {
     },
 }
 
-impl SecretError {
-    /// Whether the same call may succeed later without anybody's help.
-    pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Self::File(error) if error.is_retryable())
-    }
-}
-
 /// A secret in a file, or (on a simulated vault) in the configuration.
 pub(crate) struct SecretFile(Source);
 
@@ -136,6 +129,8 @@ mod tests {
         let (_dir, path) = fresh(b"hunter2");
         let file = SecretFile::new(path);
         file.current().unwrap();
-        assert!(!format!("{file:?} {:?}", SecretFile::inline(Secret::new("hunter2".into()))).contains("hunter2"));
+        assert!(
+            !format!("{file:?} {:?}", SecretFile::inline(Secret::new("hunter2".into()))).contains("hunter2")
+        );
     }
 }

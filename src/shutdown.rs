@@ -44,7 +44,9 @@ pub(crate) type TaskError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Error)]
 pub(crate) enum Died {
     /// A task ended although nobody asked it to.
-    #[error("the part `{name}` ended although nobody asked it to; the whole process stops, so that it is started anew")]
+    #[error(
+        "the part `{name}` ended although nobody asked it to; the whole process stops, so that it is started anew"
+    )]
     Unasked {
         /// The task.
         name: &'static str,
@@ -64,7 +66,9 @@ pub(crate) enum Died {
         name: &'static str,
     },
     /// Some tasks did not finish in time.
-    #[error("stopped hard, before these parts had finished: {names}; what was acknowledged is durable, and the rest is taken up at the next start")]
+    #[error(
+        "stopped hard, before these parts had finished: {names}; what was acknowledged is durable, and the rest is taken up at the next start"
+    )]
     Late {
         /// The tasks.
         names: String,

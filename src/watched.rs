@@ -28,17 +28,15 @@ impl<T> Watched<T> {
         Self { what, paths, state: Mutex::new(State { good: None, seen: Vec::new(), trouble: None }) }
     }
 
-    /// The files.
-    pub(crate) fn paths(&self) -> &[PathBuf] {
-        &self.paths
-    }
-
     /// The value as it is now. The look at the files is one `stat` for each, a microsecond, so that nobody has to run
     /// in the background, and a change is noticed by the next use.
     ///
     /// # Errors
     /// That of `load`, as long as no reading was good. Later ones are logged, and [`Watched::trouble`] tells them.
-    pub(crate) fn current<E: std::error::Error>(&self, load: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    pub(crate) fn current<E: std::error::Error>(
+        &self,
+        load: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
         let mut state = self.lock();
         // Before the reading: a change during it is found by the next look.
         let now: Vec<_> = self.paths.iter().map(|path| files::stamp(path)).collect();

@@ -9,7 +9,8 @@ use std::{
 
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = load_checked(path)?;
-    print(&config, path, &mut io::stdout().lock()).map_err(|error| Failure::failed(format!("printing: {error}")))?;
+    print(&config, path, &mut io::stdout().lock())
+        .map_err(|error| Failure::failed(format!("printing: {error}")))?;
     for warning in config::warnings(&config) {
         eprintln!("warning: {warning}");
     }

@@ -32,7 +32,8 @@ pub(super) struct InitArgs {
 }
 
 /// What the folder holds in the end. The configuration comes last: without it nothing can be started.
-const PIECES: [&str; 7] = ["keys", "slots", "data", "tokens.toml", "jumio-token", "jumio-secret", "config.toml"];
+const PIECES: [&str; 7] =
+    ["keys", "slots", "data", "tokens.toml", "jumio-token", "jumio-secret", "config.toml"];
 
 /// Everything is made in here first. As long as it is there, another `init` is at work, or one was interrupted.
 const WORKSHOP: &str = ".facemap-vault-init";
@@ -56,7 +57,8 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     if !there.is_empty() {
         let there = there.iter().map(|piece| format!("`{piece}`")).collect::<Vec<_>>().join(", ");
         let dir = dir.display();
-        let text = format!("{dir} holds {there} already; nothing was changed. Give an empty folder with --dir");
+        let text =
+            format!("{dir} holds {there} already; nothing was changed. Give an empty folder with --dir");
         return Err(Failure::failed(text));
     }
     let is_new = !dir.exists();
@@ -107,7 +109,8 @@ fn make(workshop: &Path, sandbox: Option<&Url>) -> Result<Made, Failure> {
     let provider = FileProvider::create(&at("keys"), rng.clone()).map_err(Failure::failed)?;
     let mut portal_token = None;
     block_on(async {
-        let held = keys_file::create_held_keys(&at("keys"), &provider, &*rng).await.map_err(Failure::failed)?;
+        let held =
+            keys_file::create_held_keys(&at("keys"), &provider, &*rng).await.map_err(Failure::failed)?;
         portal_token = Some(callback_token::portal(held.callback_tokens()));
         Ok(())
     })?;
@@ -165,15 +168,20 @@ fn tell(dir: &Path, sandbox: Option<&Url>, made: &Made) {
     let config = config.display();
     match sandbox {
         Some(origin) => {
-            let authority = origin.as_str().split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
+            let authority =
+                origin.as_str().split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
             println!("Next, in two terminals:");
             println!("  facemap-vault sandbox --listen {authority}");
             println!("  facemap-vault serve --config {config}");
         }
         None => {
             println!("Next:");
-            println!("  1. Put your own names into {config}: user_agent, callback_base_url (and in the URL above).");
-            println!("  2. Put Jumio's API token and API secret into jumio-token and jumio-secret beside it.");
+            println!(
+                "  1. Put your own names into {config}: user_agent, callback_base_url (and in the URL above)."
+            );
+            println!(
+                "  2. Put Jumio's API token and API secret into jumio-token and jumio-secret beside it."
+            );
             println!("  3. facemap-vault check-config --config {config}");
             println!("  4. Copy the folder keys to a place apart: without it nothing can ever be opened.");
         }

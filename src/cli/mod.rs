@@ -8,21 +8,13 @@ mod tokens;
 
 use crate::config::{Config, ConfigError, Problems};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use std::{
-    ffi::OsString,
-    fmt,
-    future::Future,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{ffi::OsString, fmt, future::Future, path::PathBuf, process::ExitCode};
 
 /// The codes that scripts rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Something went wrong.
     Failed = 1,
-    /// Damage was found, or a check refused.
-    Refused = 2,
     /// The command line is wrong.
     Usage = 64,
     /// The configuration is wrong.
@@ -42,11 +34,6 @@ impl Failure {
     /// Something went wrong.
     pub(crate) fn failed(message: impl fmt::Display) -> Self {
         Self { exit: Exit::Failed, message: message.to_string() }
-    }
-
-    /// Damage was found, or a check refused.
-    pub(crate) fn refused(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Refused, message: message.to_string() }
     }
 
     /// The command line is wrong.

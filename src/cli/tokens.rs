@@ -16,7 +16,9 @@ pub(super) const LIFETIME: &str = "365d";
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
     /// Makes a token and prints it, alone; it is shown only now
-    #[command(after_help = "Example:  facemap-vault tokens create --role app --name backend --tokens-file tokens.toml")]
+    #[command(
+        after_help = "Example:  facemap-vault tokens create --role app --name backend --tokens-file tokens.toml"
+    )]
     Create(CreateArgs),
     /// Lists the tokens: name, role, state, when made, when it expires
     #[command(after_help = "Example:  facemap-vault tokens list --tokens-file tokens.toml")]
@@ -66,7 +68,8 @@ pub(super) fn run(command: &TokensCommand) -> Result<(), Failure> {
     let now = SystemClock.now();
     match command {
         TokensCommand::Create(args) => {
-            let token = file(&args.file).create(&args.name, args.role, args.expires.0, now, &SystemRng::new())?;
+            let token =
+                file(&args.file).create(&args.name, args.role, args.expires.0, now, &SystemRng::new())?;
             println!("{}", token.expose());
         }
         TokensCommand::List(args) => {

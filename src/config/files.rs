@@ -40,7 +40,11 @@ pub(crate) fn check_files(config: &Config) -> Vec<Problem> {
 pub(crate) fn unsupported(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut refuse = |key: &str, text: &str| {
-        problems.push(Problem { place: "this version".to_owned(), key: key.to_owned(), text: text.to_owned() });
+        problems.push(Problem {
+            place: "this version".to_owned(),
+            key: key.to_owned(),
+            text: text.to_owned(),
+        });
     };
     if config.store.engine != Engine::Sled {
         refuse("store.engine", "cannot serve from PostgreSQL yet; write \"sled\"");

@@ -42,11 +42,21 @@ pub(super) fn read(section: &mut Section<'_, '_>, context: Context) -> Ingest {
     if !context.simulated && poll_schedule.first().is_some_and(|first| first.as_secs() < 40) {
         section.problem("poll_schedule_seconds", "begins before 40 seconds; Jumio asks for 40 at least");
     }
-    Ingest { accept, reference_prefixes, delete_original, delete_ineligible, poll_schedule, retry_for, max_facemap }
+    Ingest {
+        accept,
+        reference_prefixes,
+        delete_original,
+        delete_ineligible,
+        poll_schedule,
+        retry_for,
+        max_facemap,
+    }
 }
 
 fn prefix(text: &str) -> Result<String, String> {
-    if (1..=model::limits::USER_REFERENCE_CHARS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+    if (1..=model::limits::USER_REFERENCE_CHARS).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_graphic())
+    {
         Ok(text.to_owned())
     } else {
         Err("has an entry that is not 1 to 100 printable ASCII characters without spaces".to_owned())

@@ -57,8 +57,7 @@ pub(super) struct Context {
     pub(super) timeout: Duration,
 }
 
-const INLINE_ONLY_SIMULATED: &str =
-    "is a secret in the configuration itself, which only a simulated vault allows; write it to a file and name that";
+const INLINE_ONLY_SIMULATED: &str = "is a secret in the configuration itself, which only a simulated vault allows; write it to a file and name that";
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> (Option<Jumio>, Context) {
     let simulated = section.flag("simulated", false);
@@ -69,12 +68,17 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> (Option<Jumio>, Context) {
         let secret = read_secret(section, keys[2], keys[3], default[1], simulated)?;
         Some(Credentials { token, secret })
     };
-    let credentials =
-        pair(section, ["api_token_file", "api_token", "api_secret_file", "api_secret"], ["jumio-token", "jumio-secret"]);
+    let credentials = pair(
+        section,
+        ["api_token_file", "api_token", "api_secret_file", "api_secret"],
+        ["jumio-token", "jumio-secret"],
+    );
     let admin_keys = ["admin_token_file", "admin_token", "admin_secret_file", "admin_secret"];
     let admin_credentials = pair(section, admin_keys, ["", ""]);
     if admin_credentials.is_none() {
-        for (key, other) in [(0, "admin_secret_file"), (1, "admin_secret"), (2, "admin_token_file"), (3, "admin_token")] {
+        for (key, other) in
+            [(0, "admin_secret_file"), (1, "admin_secret"), (2, "admin_token_file"), (3, "admin_token")]
+        {
             if section.is_set(admin_keys[key]) {
                 section.problem(admin_keys[key], format!("is one half of a pair; set {other} too"));
             }
@@ -82,16 +86,28 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> (Option<Jumio>, Context) {
     }
     let user_agent = section.parsed("user_agent", None, user_agent, String::clone);
     if user_agent.is_none() && !section.is_set("user_agent") {
-        section.problem("user_agent", "is missing; Jumio demands it, in the form \"Example Corp facemap-vault/0.1\"");
+        section.problem(
+            "user_agent",
+            "is missing; Jumio demands it, in the form \"Example Corp facemap-vault/0.1\"",
+        );
     }
-    let callback_base_url =
-        section.parsed("callback_base_url", None, |text| urls::callback_base(text, simulated), Url::to_string);
+    let callback_base_url = section.parsed(
+        "callback_base_url",
+        None,
+        |text| urls::callback_base(text, simulated),
+        Url::to_string,
+    );
     if callback_base_url.is_none() && !section.is_set("callback_base_url") {
         let text = "is missing; it is how Jumio reaches the public listener, like https://vault.example.com";
         section.problem("callback_base_url", text);
     }
     let authentication_path = section
-        .parsed("authentication_path", Some(AUTHENTICATION_PATH.to_owned()), authentication_path, String::clone)
+        .parsed(
+            "authentication_path",
+            Some(AUTHENTICATION_PATH.to_owned()),
+            authentication_path,
+            String::clone,
+        )
         .unwrap_or_default();
     let layouts = [("nested", MetadataLayout::Nested), ("flat", MetadataLayout::Flat)];
     let metadata_layout = section.choice("metadata_layout", &layouts, MetadataLayout::Nested);
@@ -126,7 +142,10 @@ const AUTHENTICATION_PATH: &str = "/api/authentication/v1/facemap/initiate";
 fn read_base_url(section: &mut Section<'_, '_>, simulated: bool, region: Region) -> Option<Url> {
     let base_url = section.parsed("base_url", None, urls::simulator_origin, Url::to_string);
     if section.is_set("base_url") && !simulated {
-        section.problem("base_url", "is only for a simulated vault; take it out, the region says where Jumio is");
+        section.problem(
+            "base_url",
+            "is only for a simulated vault; take it out, the region says where Jumio is",
+        );
         return None;
     }
     if !section.is_set("base_url") && simulated {
@@ -162,8 +181,18 @@ fn read_secret(
 fn read_rate_limits(section: &mut Section<'_, '_>) -> RateLimits {
     let preset = section.choice("rate_preset", &RateLimits::WORDS, RateLimits::STANDARD);
     let limits = RateLimits {
-        initiate_per_second: section.number("initiate_per_second", preset.initiate_per_second, 1..=100, "per second"),
-        initiate_per_minute: section.number("initiate_per_minute", preset.initiate_per_minute, 1..=6000, "per minute"),
+        initiate_per_second: section.number(
+            "initiate_per_second",
+            preset.initiate_per_second,
+            1..=100,
+            "per second",
+        ),
+        initiate_per_minute: section.number(
+            "initiate_per_minute",
+            preset.initiate_per_minute,
+            1..=6000,
+            "per minute",
+        ),
         retrieve_per_5s: section.number("retrieve_per_5s", preset.retrieve_per_5s, 1..=5000, "per 5 seconds"),
     };
     if limits.initiate_per_second > limits.initiate_per_minute {
@@ -185,7 +214,11 @@ fn user_agent(text: &str) -> Result<String, String> {
 
 fn authentication_path(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.".contains(&b);
-    if text.starts_with('/') && text.len() <= 200 && text.bytes().all(plain) && !text.contains("//") && !text.contains("..")
+    if text.starts_with('/')
+        && text.len() <= 200
+        && text.bytes().all(plain)
+        && !text.contains("//")
+        && !text.contains("..")
     {
         Ok(text.to_owned())
     } else {
@@ -207,7 +240,9 @@ mod tests {
     #[test]
     fn a_user_agent_names_company_application_and_version() {
         assert!(user_agent("Example Corp facemap-vault/0.1").is_ok());
-        for bad in ["", "facemap-vault/0.1", "Example Corp", "Example Corp app/", "Exämple app/1", "A b/1\r\nX: y"] {
+        for bad in
+            ["", "facemap-vault/0.1", "Example Corp", "Example Corp app/", "Exämple app/1", "A b/1\r\nX: y"]
+        {
             assert!(user_agent(bad).is_err(), "{bad}");
         }
     }

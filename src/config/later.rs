@@ -51,7 +51,8 @@ pub(super) fn read_notifications(section: &mut Section<'_, '_>, context: Context
     let secrets = section.paths("secret_file");
     section.number("max_age_days", 7, 1..=90, "days");
     if secrets.len() > 2 {
-        section.problem("secret_file", "names more than two files; two are enough while one replaces the other");
+        section
+            .problem("secret_file", "names more than two files; two are enough while one replaces the other");
     }
     if url.is_some() && secrets.is_empty() {
         section.problem("secret_file", "is missing; events are signed with it");

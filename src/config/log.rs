@@ -28,7 +28,8 @@ impl Default for Log {
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Log {
     let default = Log::default();
-    let format = section.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)], default.format);
+    let format =
+        section.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)], default.format);
     let parse = |text: &str| match text.parse::<tracing_subscriber::filter::Targets>() {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("must be a level, or a list like \"info,ingest=debug\"".to_owned()),

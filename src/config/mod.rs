@@ -53,7 +53,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub(crate) enum ConfigError {
     /// The file is not there, or cannot be read.
-    #[error("the configuration {path} cannot be read: {source}; name an existing file with --config, or make one with `facemap-vault init`")]
+    #[error(
+        "the configuration {path} cannot be read: {source}; name an existing file with --config, or make one with `facemap-vault init`"
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -5,7 +5,8 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// The regions by the words of the configuration.
-pub(super) const REGIONS: [(&str, Region); 3] = [("us", Region::Us), ("eu", Region::Eu), ("sgp", Region::Sgp)];
+pub(super) const REGIONS: [(&str, Region); 3] =
+    [("us", Region::Us), ("eu", Region::Eu), ("sgp", Region::Sgp)];
 
 /// The addresses that a region's callbacks come from, as published.
 pub(super) fn callback_sources(region: Region) -> Vec<IpNet> {
@@ -28,9 +29,11 @@ impl RateLimits {
     pub(super) const STANDARD: Self =
         Self { initiate_per_second: 3, initiate_per_minute: 180, retrieve_per_5s: 75 };
     /// The smallest published figure for initiating, 5 in 5 seconds.
-    pub(super) const LOW: Self = Self { initiate_per_second: 1, initiate_per_minute: 60, retrieve_per_5s: 75 };
+    pub(super) const LOW: Self =
+        Self { initiate_per_second: 1, initiate_per_minute: 60, retrieve_per_5s: 75 };
     /// The largest published ones: 15 in 5 seconds for initiating, 225 in 5 seconds for retrieval.
-    pub(super) const HIGH: Self = Self { initiate_per_second: 3, initiate_per_minute: 180, retrieve_per_5s: 225 };
+    pub(super) const HIGH: Self =
+        Self { initiate_per_second: 3, initiate_per_minute: 180, retrieve_per_5s: 225 };
 
     pub(super) const WORDS: [(&'static str, Self); 3] =
         [("standard", Self::STANDARD), ("low", Self::LOW), ("high", Self::HIGH)];

@@ -37,7 +37,9 @@ pub(super) fn read(section: &mut Section<'_, '_>, context: Context) -> Reauth {
 
     if settle <= context.timeout {
         let least = context.timeout.as_secs() + 1;
-        let text = format!("must be longer than jumio.timeout_seconds, else an unknown post could still be under way; write {least} or more");
+        let text = format!(
+            "must be longer than jumio.timeout_seconds, else an unknown post could still be under way; write {least} or more"
+        );
         section.problem("settle_seconds", text);
     }
     Reauth { window, settle, wait, result_poll, result_valid, allowed_redirect_hosts }

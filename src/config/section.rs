@@ -41,7 +41,11 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads the section `name`; what is left in it afterwards is unknown and refused.
-    pub(super) fn section<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Section<'_, 'a>) -> T) -> T {
+    pub(super) fn section<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Section<'_, 'a>) -> T,
+    ) -> T {
         self.sections.push(name);
         let entries = self.tree.remove(name).unwrap_or_default();
         let mut section = Section { name, entries, known: Vec::new(), reader: self };
@@ -54,7 +58,8 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(&mut self) {
         let known = self.sections.join(", ");
         for (name, entries) in std::mem::take(&mut self.tree) {
-            let place = entries.values().next().map_or_else(|| self.file.to_owned(), |e| place(self.file, &e.origin));
+            let place =
+                entries.values().next().map_or_else(|| self.file.to_owned(), |e| place(self.file, &e.origin));
             let text = format!("is not a section of the configuration; the sections are {known}");
             self.problems.push(Problem { place, key: format!("[{}]", printable(&name)), text });
         }
@@ -93,14 +98,18 @@ pub(super) struct Section<'r, 'a> {
 impl Section<'_, '_> {
     /// Records a problem with a key.
     pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
-        let origin = self.reader.settings.iter().find(|s| s.section == self.name && s.key == key).map(|s| &s.origin);
+        let origin =
+            self.reader.settings.iter().find(|s| s.section == self.name && s.key == key).map(|s| &s.origin);
         let place = place(self.reader.file, origin.unwrap_or(&Origin::Default));
         self.reader.problems.push(Problem { place, key: format!("{}.{key}", self.name), text: text.into() });
     }
 
     /// Whether somebody has set this key; only for keys that were read before.
     pub(super) fn is_set(&self, key: &str) -> bool {
-        self.reader.settings.iter().any(|s| s.section == self.name && s.key == key && s.origin != Origin::Default)
+        self.reader
+            .settings
+            .iter()
+            .any(|s| s.section == self.name && s.key == key && s.origin != Origin::Default)
     }
 
     /// Every other reading of a key comes through here.
@@ -129,7 +138,12 @@ impl Section<'_, '_> {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy + PartialEq>(&mut self, key: &'static str, options: &[(&str, T)], default: T) -> T {
+    pub(super) fn choice<T: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        options: &[(&str, T)],
+        default: T,
+    ) -> T {
         let parse = |value: &Value| {
             let text = value.text()?;
             options.iter().find(|(word, _)| *word == text).map(|(_, option)| *option).ok_or_else(|| {
@@ -161,7 +175,12 @@ impl Section<'_, '_> {
     }
 
     /// A number of seconds in a range.
-    pub(super) fn seconds(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> Duration {
+    pub(super) fn seconds(
+        &mut self,
+        key: &'static str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Duration {
         Duration::from_secs(self.number(key, default, range, "seconds"))
     }
 
@@ -197,7 +216,11 @@ impl Section<'_, '_> {
     pub(super) fn fraction(&mut self, key: &'static str, default: f64) -> f64 {
         let parse = |value: &Value| {
             let number = value.float()?;
-            if number > 0.0 && number <= 1.0 { Ok(number) } else { Err("must be above 0 and at most 1".to_owned()) }
+            if number > 0.0 && number <= 1.0 {
+                Ok(number)
+            } else {
+                Err("must be above 0 and at most 1".to_owned())
+            }
         };
         self.read(key, Some(default), parse, f64::to_string).unwrap_or(default)
     }
@@ -275,7 +298,8 @@ impl Section<'_, '_> {
         let mut known = String::new();
         for key in &self.known {
             // Unwrap safety: writing to a String cannot fail.
-            write!(known, "{}{key}", if known.is_empty() { "" } else { ", " }).expect("a String takes any text");
+            write!(known, "{}{key}", if known.is_empty() { "" } else { ", " })
+                .expect("a String takes any text");
         }
         for (key, entry) in std::mem::take(&mut self.entries) {
             let place = place(self.reader.file, &entry.origin);

@@ -78,5 +78,13 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Server {
             section.problem(key, text);
         }
     }
-    Server { public_listen, private_listen, tokens_file, trusted_proxies, tls, tls_terminated_upstream, drain }
+    Server {
+        public_listen,
+        private_listen,
+        tokens_file,
+        trusted_proxies,
+        tls,
+        tls_terminated_upstream,
+        drain,
+    }
 }

@@ -50,7 +50,10 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Store {
     section.number("slot_backup_horizon_days", 30, 0..=3650, "days");
     let min_free_bytes = section.number("min_free_bytes", 1_073_741_824, 0..=1_099_511_627_776, "bytes");
     if path == slots_path {
-        section.problem("slots_path", "is the same folder as path; slots lie apart, best on another file system");
+        section.problem(
+            "slots_path",
+            "is the same folder as path; slots lie apart, best on another file system",
+        );
     }
     Store { engine, path, slots_path, min_free_bytes }
 }

@@ -1,9 +1,10 @@
 //! The configuration as a whole.
 
-use super::*;
+use super::{presets::RateLimits, *};
 use ::ingest::Accept;
 
-const LEAST: &str = "[jumio]\nuser_agent = \"Muster Bank vault/1\"\ncallback_base_url = \"https://vault.example.com\"\n";
+const LEAST: &str =
+    "[jumio]\nuser_agent = \"Muster Bank vault/1\"\ncallback_base_url = \"https://vault.example.com\"\n";
 const SIMULATED: &str = "[jumio]\nsimulated = true\nbase_url = \"http://127.0.0.1:9090\"\nuser_agent = \"A b/1\"\n\
                          callback_base_url = \"http://127.0.0.1:8080\"\n";
 
@@ -26,7 +27,10 @@ fn two_keys_are_enough_and_everything_else_has_the_contracts_defaults() {
     let config = parse(LEAST).unwrap();
     assert_eq!(config.server.public_listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.jumio.base_url.as_str(), "https://netverify.com/");
-    assert_eq!(config.jumio.rate_limits, RateLimits { initiate_per_second: 3, initiate_per_minute: 180, retrieve_per_5s: 75 });
+    assert_eq!(
+        config.jumio.rate_limits,
+        RateLimits { initiate_per_second: 3, initiate_per_minute: 180, retrieve_per_5s: 75 }
+    );
     assert_eq!(config.callbacks.allowed_sources.unwrap().len(), 9);
     assert_eq!(config.callbacks.source_host, Some("callback.jumio.com"));
     assert_eq!(config.ingest.accept, Accept::Known);
@@ -46,7 +50,12 @@ fn the_example_holds_the_defaults_and_names_every_key() {
         assert!(required || written.value == default.value, "{written:?} is not the default {default:?}");
         let section = text.split("\n[").find(|part| part.starts_with(written.section)).unwrap();
         let named = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{} = ", written.key));
-        assert!(section.lines().any(named), "{}.{} is not in config/example.toml", written.section, written.key);
+        assert!(
+            section.lines().any(named),
+            "{}.{} is not in config/example.toml",
+            written.section,
+            written.key
+        );
     }
 }
 
@@ -99,11 +108,16 @@ fn the_environment_sets_every_kind_of_key() {
 #[test]
 fn a_secret_in_the_configuration_is_for_a_simulated_vault_and_never_shown() {
     assert_eq!(refused(&format!("{LEAST}api_secret = \"hunter2\"\n")), ["jumio.api_secret"]);
-    assert!(!parse(&format!("{LEAST}api_secret = \"hunter2\"\n")).unwrap_err().to_string().contains("hunter2"));
+    assert!(
+        !parse(&format!("{LEAST}api_secret = \"hunter2\"\n")).unwrap_err().to_string().contains("hunter2")
+    );
     let config = parse(&format!("{SIMULATED}api_secret = \"hunter2\"\n")).unwrap();
     assert_eq!(config.jumio.credentials.secret.current().unwrap().expose(), "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
-    assert_eq!(refused(&format!("{SIMULATED}api_secret = \"x\"\napi_secret_file = \"y\"\n")), ["jumio.api_secret"]);
+    assert_eq!(
+        refused(&format!("{SIMULATED}api_secret = \"x\"\napi_secret_file = \"y\"\n")),
+        ["jumio.api_secret"]
+    );
 }
 
 #[test]
@@ -152,14 +166,18 @@ fn half_a_pair_of_admin_credentials_is_refused() {
 
 #[test]
 fn keys_that_act_later_are_checked_now_and_named_when_they_are_set() {
-    let config = parse(&format!("{LEAST}[retention]\nmax_age_days = 30\n[ingest]\non_replacement = \"purge-previous\"\n")).unwrap();
+    let config = parse(&format!(
+        "{LEAST}[retention]\nmax_age_days = 30\n[ingest]\non_replacement = \"purge-previous\"\n"
+    ))
+    .unwrap();
     assert_eq!(set_but_later(&config.settings), ["ingest.on_replacement", "retention.max_age_days"]);
     assert!(warnings(&config).iter().any(|text| text.contains("retention.max_age_days")));
 }
 
 #[test]
 fn what_this_version_cannot_serve_is_refused_not_ignored() {
-    let config = parse(&format!("{LEAST}[store]\nengine = \"postgres\"\n[keys]\nprovider = \"pkcs11\"\n")).unwrap();
+    let config =
+        parse(&format!("{LEAST}[store]\nengine = \"postgres\"\n[keys]\nprovider = \"pkcs11\"\n")).unwrap();
     let keys: Vec<_> = unsupported(&config).into_iter().map(|problem| problem.key).collect();
     assert_eq!(keys, ["store.engine", "keys.provider"]);
 }
@@ -170,7 +188,14 @@ fn risky_choices_are_warned_of() {
         "{LEAST}[callbacks]\nrequire_token = false\nallowed_sources = []\n[ingest]\ndelete_original = \"never\"\n"
     );
     let text = warnings(&parse(&risky).unwrap()).join("\n");
-    for part in ["trusted_proxies", "allowed_sources", "require_token", "delete_original", "one file system", "redirect"] {
+    for part in [
+        "trusted_proxies",
+        "allowed_sources",
+        "require_token",
+        "delete_original",
+        "one file system",
+        "redirect",
+    ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
 }

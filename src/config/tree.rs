@@ -68,7 +68,10 @@ fn read_file(text: &str, file: &str, problems: &mut Vec<Problem>) -> Tree {
         // Remembered even when it is empty, so that an unknown section is told of.
         for (key, value) in keys {
             let origin = Origin::Line(line_of(text, key.span().start));
-            entries.insert(key.get_ref().to_string(), Entry { value: Value::from_toml(value.get_ref()), origin });
+            entries.insert(
+                key.get_ref().to_string(),
+                Entry { value: Value::from_toml(value.get_ref()), origin },
+            );
         }
     }
     tree

@@ -37,7 +37,9 @@ pub(super) fn parse_url(text: &str, rules: UrlRules) -> Result<Url, String> {
     match url.scheme() {
         "https" => {}
         "http" if at_home => {}
-        _ if rules.loopback => return Err("must begin with https:// (http:// for this machine only)".to_owned()),
+        _ if rules.loopback => {
+            return Err("must begin with https:// (http:// for this machine only)".to_owned());
+        }
         _ => return Err("must begin with https://".to_owned()),
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -78,7 +80,10 @@ pub(super) fn callback_base(text: &str, simulated: bool) -> Result<Url, String> 
     let url = parse_url(text, UrlRules { loopback: simulated, ..UrlRules::default() })?;
     let most = limits::SHORT_URL_CHARS - ROUTE_CHARS;
     if url.as_str().len() > most {
-        return Err(format!("has more than {most} characters; with the token Jumio allows {}", limits::SHORT_URL_CHARS));
+        return Err(format!(
+            "has more than {most} characters; with the token Jumio allows {}",
+            limits::SHORT_URL_CHARS
+        ));
     }
     Ok(url)
 }
@@ -90,7 +95,9 @@ pub(super) fn host_name(text: &str, simulated: bool) -> Result<String, String> {
     }
     let bad = || {
         let shown = model::text::printable(text, 60);
-        format!("\"{shown}\" is not a host name; write each name in full, like www.example.com, without scheme, port or *")
+        format!(
+            "\"{shown}\" is not a host name; write each name in full, like www.example.com, without scheme, port or *"
+        )
     };
     match Host::parse(text) {
         Ok(Host::Domain(name)) if name == text && is_dns_name(&name) => Ok(name),
@@ -165,9 +172,18 @@ mod tests {
     #[test]
     fn redirect_hosts_are_whole_names() {
         assert_eq!(host_name("www.example.com", false), Ok("www.example.com".to_owned()));
-        for bad in ["WWW.example.com", "*.example.com", "https://www.example.com", "www.example.com:8443", "10.0.0.1",
-            "localhost", "example", "-a.example.com", "www.example.com/", "münchen.example"]
-        {
+        for bad in [
+            "WWW.example.com",
+            "*.example.com",
+            "https://www.example.com",
+            "www.example.com:8443",
+            "10.0.0.1",
+            "localhost",
+            "example",
+            "-a.example.com",
+            "www.example.com/",
+            "münchen.example",
+        ] {
             assert!(host_name(bad, false).is_err(), "{bad}");
         }
         assert!(host_name("localhost", true).is_ok());

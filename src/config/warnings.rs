@@ -19,7 +19,9 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     } else if config.jumio.user_agent.starts_with("Example Corp") {
-        warnings.push("jumio.user_agent names \"Example Corp\": Jumio wants your company's name there.".to_owned());
+        warnings.push(
+            "jumio.user_agent names \"Example Corp\": Jumio wants your company's name there.".to_owned(),
+        );
     }
     if config.ingest.delete_original == DeleteOriginal::Never {
         warnings.push(
@@ -50,7 +52,8 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
 }
 
 fn callbacks(config: &Config, warnings: &mut Vec<String>) {
-    let behind_proxy = config.server.public_listen.ip().is_loopback() || config.server.tls_terminated_upstream;
+    let behind_proxy =
+        config.server.public_listen.ip().is_loopback() || config.server.tls_terminated_upstream;
     let sources = config.callbacks.allowed_sources.as_deref();
     if !config.jumio.simulated && behind_proxy && config.server.trusted_proxies.is_empty() {
         warnings.push(
@@ -79,7 +82,8 @@ fn callbacks(config: &Config, warnings: &mut Vec<String>) {
     }
     if !config.callbacks.require_token {
         warnings.push(
-            "callbacks.require_token is false: whoever reaches the public listener can fill the inbox.".to_owned(),
+            "callbacks.require_token is false: whoever reaches the public listener can fill the inbox."
+                .to_owned(),
         );
     }
 }

@@ -42,7 +42,9 @@ pub(crate) enum TlsError {
         source: pem::Error,
     },
     /// Key and certificate do not fit, or are of a kind that cannot be used.
-    #[error("{path} and its key cannot be used together: {source}; make sure that the key is that of the first certificate")]
+    #[error(
+        "{path} and its key cannot be used together: {source}; make sure that the key is that of the first certificate"
+    )]
     Pair {
         /// The certificate's file.
         path: PathBuf,
@@ -57,13 +59,6 @@ pub(crate) enum TlsError {
         /// Why not.
         reason: String,
     },
-}
-
-impl TlsError {
-    /// Whether the same call may succeed later without anybody's help.
-    pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Self::File(error) if error.is_retryable())
-    }
 }
 
 /// TLS of the public listener.
@@ -96,9 +91,13 @@ fn server(files: &TlsFiles, client_ca: Option<&Path>) -> Result<ServerConfig, Tl
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider)
-                .build()
-                .map_err(|error| TlsError::Authorities { path: path.to_owned(), reason: error.to_string() })?;
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider)
+                    .build()
+                    .map_err(|error| TlsError::Authorities {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                })?;
             builder.with_client_cert_verifier(verifier)
         }
     };
@@ -147,5 +146,73 @@ impl Certificate {
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.look().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertifiedKey as Generated, KeyPair};
+    use std::fs;
+
+    struct Case {
+        dir: tempfile::TempDir,
+        files: TlsFiles,
+    }
+
+    fn generated() -> Generated<KeyPair> {
+        rcgen::generate_simple_self_signed(vec!["vault.example".to_owned()]).unwrap()
+    }
+
+    fn put(files: &TlsFiles, pair: &Generated<KeyPair>) {
+        fs::write(&files.cert, pair.cert.pem()).unwrap();
+        files::replace_private(&files.key, pair.signing_key.serialize_pem().as_bytes()).unwrap();
+    }
+
+    fn case() -> Case {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let files = TlsFiles { cert: at("cert"), key: at("key"), private_client_ca: None };
+        put(&files, &generated());
+        Case { dir, files }
+    }
+
+    #[test]
+    fn a_new_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
+        let case = case();
+        let certificate = Certificate::open(&case.files, Arc::new(ring::default_provider())).unwrap();
+        let before = certificate.look().unwrap().cert.clone();
+        put(&case.files, &generated());
+        let after = certificate.look().unwrap().cert.clone();
+        assert_ne!(before, after);
+        // Half of a renewal: a new key, and still the old certificate.
+        files::replace_private(&case.files.key, generated().signing_key.serialize_pem().as_bytes()).unwrap();
+        assert_eq!(certificate.look().unwrap().cert, after);
+    }
+
+    #[test]
+    fn a_key_that_is_not_the_certificates_and_one_that_others_can_read_are_refused() {
+        let case = case();
+        files::replace_private(&case.files.key, generated().signing_key.serialize_pem().as_bytes()).unwrap();
+        assert!(matches!(public(&case.files), Err(TlsError::Pair { .. })));
+        files::replace_private(&case.files.key, b"no key").unwrap();
+        assert!(matches!(public(&case.files), Err(TlsError::Pem { .. })));
+        fs::remove_file(&case.files.key).unwrap();
+        fs::write(&case.files.key, b"").unwrap();
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        fs::set_permissions(&case.files.key, open).unwrap();
+        assert!(matches!(public(&case.files), Err(TlsError::File(FileError::Exposed { .. }))));
+    }
+
+    #[test]
+    fn a_file_without_authorities_lets_nobody_in() {
+        let case = case();
+        let ca = case.dir.path().join("ca");
+        fs::write(&ca, "").unwrap();
+        let files = TlsFiles { private_client_ca: Some(ca.clone()), ..case.files.clone() };
+        assert!(private(&files).is_err());
+        fs::write(&ca, generated().cert.pem()).unwrap();
+        assert!(private(&files).is_ok());
+        assert!(public(&files).is_ok());
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -68,7 +68,8 @@ impl TokensFile {
         Self { path }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    #[cfg(test)]
+    pub(super) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
@@ -125,20 +126,26 @@ impl TokensFile {
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<TokenEntry>) -> Result<(), TokensError>) -> Result<(), TokensError> {
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Vec<TokenEntry>) -> Result<(), TokensError>,
+    ) -> Result<(), TokensError> {
         let _lock = self.lock()?;
         let mut tokens = match self.read() {
-            Err(TokensError::File(FileError::Io { source, .. })) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(TokensError::File(FileError::Io { source, .. }))
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
                 Vec::new()
             }
             read => read?,
         };
         change(&mut tokens)?;
-        let content = toml::to_string(&Content { format: FORMAT, tokens }).map_err(|error| TokensError::Broken {
-            path: self.path.clone(),
-            what: format!("it cannot be written: {error}"),
+        let content = toml::to_string(&Content { format: FORMAT, tokens }).map_err(|error| {
+            TokensError::Broken { path: self.path.clone(), what: format!("it cannot be written: {error}") }
         })?;
-        let text = format!("# API tokens of facemap-vault: hashes only. Changed by `facemap-vault tokens`.\n{content}");
+        let text = format!(
+            "# API tokens of facemap-vault: hashes only. Changed by `facemap-vault tokens`.\n{content}"
+        );
         Ok(files::replace_private(&self.path, text.as_bytes())?)
     }
 

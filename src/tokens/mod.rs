@@ -63,7 +63,9 @@ pub(crate) enum TokensError {
     #[error(transparent)]
     File(#[from] FileError),
     /// It is not what such a file looks like.
-    #[error("{path} is not a tokens file: {what}; restore it from a backup, or make a new one with `facemap-vault tokens create`")]
+    #[error(
+        "{path} is not a tokens file: {what}; restore it from a backup, or make a new one with `facemap-vault tokens create`"
+    )]
     Broken {
         /// The file.
         path: PathBuf,
@@ -71,7 +73,9 @@ pub(crate) enum TokensError {
         what: String,
     },
     /// The audit trail names tokens by their names, so a name is used once.
-    #[error("there is, or was, a token with this name; names are not used twice, because the audit trail keeps them")]
+    #[error(
+        "there is, or was, a token with this name; names are not used twice, because the audit trail keeps them"
+    )]
     NameTaken,
     /// Nobody has this name.
     #[error("no token has this name; `facemap-vault tokens list` shows the names")]
@@ -79,13 +83,6 @@ pub(crate) enum TokensError {
     /// A name that cannot be.
     #[error("a token's name has 1 to 64 letters, digits, dots, dashes or underscores")]
     BadName,
-}
-
-impl TokensError {
-    /// Whether the same call may succeed later without anybody's help.
-    pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Self::File(error) if error.is_retryable())
-    }
 }
 
 /// What every token begins with, so that scanners for leaked secrets can find it.
