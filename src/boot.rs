@@ -48,8 +48,10 @@ impl House {
         let rng: Arc<dyn Rng> = Arc::new(SystemRng::new());
         let (provider, keys) = open_keys(config, &rng).await?;
         let mode = if config.jumio.simulated { Mode::Simulated } else { Mode::Real };
-        let paths =
-            VaultPaths { slots_dir: config.store.slots_path.clone(), content_dir: config.store.content_dir() };
+        let paths = VaultPaths {
+            slots_dir: config.store.slots_path.clone(),
+            content_dir: config.store.content_dir(),
+        };
         let opening =
             Vault::open(paths, mode, provider, Arc::clone(&keys), Arc::clone(&rng), Arc::clone(&clock));
         let (vault, survey) = opening.await.map_err(Failure::failed)?;
@@ -59,7 +61,8 @@ impl House {
         let register = Register::new(records.clone(), Arc::clone(&vault));
         register.check_identity(&survey).await.map_err(Failure::failed)?;
         let anchor = config.store.anchor_path();
-        let audit = Audit::open(records.clone(), anchor, Arc::clone(&clock)).await.map_err(Failure::failed)?;
+        let audit =
+            Audit::open(records.clone(), anchor, Arc::clone(&clock)).await.map_err(Failure::failed)?;
         // On sled nobody else has this store open, so what an earlier process had leased is free.
         let retry = RetryPolicy { retry_for: config.ingest.retry_for, ..RetryPolicy::default() };
         let queue = Queue::open(records.clone(), Arc::clone(&clock), QueueConfig { exclusive: true, retry });
@@ -71,7 +74,21 @@ impl House {
         let retrievals = Budget::in_memory(Arc::clone(&clock), &retrieve);
         let jumio = Arc::new(open_jumio(config)?);
         let peer = PeerHealth::new();
-        Ok(Self { store, keys, register, vault, audit, queue, budget, retrievals, peer, jumio, clock, rng, survey })
+        Ok(Self {
+            store,
+            keys,
+            register,
+            vault,
+            audit,
+            queue,
+            budget,
+            retrievals,
+            peer,
+            jumio,
+            clock,
+            rng,
+            survey,
+        })
     }
 }
 
@@ -82,7 +99,8 @@ async fn open_keys(
     match config.keys.provider {
         Provider::File => {
             let provider = FileProvider::open(&config.keys.path, Arc::clone(rng)).map_err(Failure::failed)?;
-            let held = keys_file::load_held_keys(&config.keys.path, &provider).await.map_err(Failure::failed)?;
+            let held =
+                keys_file::load_held_keys(&config.keys.path, &provider).await.map_err(Failure::failed)?;
             Ok((Arc::new(provider), Arc::new(held)))
         }
         Provider::Pkcs11 | Provider::Transit => {

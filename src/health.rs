@@ -22,7 +22,8 @@ impl Health {
 
     /// What is wrong, in words.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let mut troubles: Vec<String> = self.store.trouble().map(|error| error.to_string()).into_iter().collect();
+        let mut troubles: Vec<String> =
+            self.store.trouble().map(|error| error.to_string()).into_iter().collect();
         if self.ending.phase() > Phase::Running {
             troubles.push("the service is stopping".to_owned());
         }

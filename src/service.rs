@@ -5,7 +5,10 @@ use crate::{
     cli::Failure,
     config::Config,
     health::Health,
-    http::{self, callback_token, private::Private, public::Public, refused::Refused, source::Sources, status::About},
+    http::{
+        self, callback_token, private::Private, public::Public, refused::Refused, source::Sources,
+        status::About,
+    },
     shutdown::{Died, Ending, Phase, Tasks},
     tokens::TokenBook,
 };
@@ -55,7 +58,13 @@ impl Service {
         let swept = ingest.sweep().await.map_err(Failure::failed)?;
         let reauth = build_reauth(config, &house);
         let unknown = reauth.recover_all().await.map_err(Failure::failed)?;
-        tracing::info!(live = house.survey.live, prepared = house.survey.prepared, ?swept, unknown, "The vault is open.");
+        tracing::info!(
+            live = house.survey.live,
+            prepared = house.survey.prepared,
+            ?swept,
+            unknown,
+            "The vault is open."
+        );
 
         let mut tasks = Tasks::default();
         let refused = Arc::new(Refused::default());
@@ -103,7 +112,9 @@ impl Service {
             house.clock.sleep(DRAIN_STEP).await;
         }
         if let Err(error) = house.audit.close().await {
-            tracing::warn!("The audit log could not be brought up to date ({error}); the next start does it.");
+            tracing::warn!(
+                "The audit log could not be brought up to date ({error}); the next start does it."
+            );
         }
         house.store.close().await;
         ended
@@ -188,7 +199,11 @@ fn build_private(
             simulated,
             redirect_hosts: Some(config.reauth.allowed_redirect_hosts.clone()),
         },
-        verification_callback: Box::new(callback_url(config, &house.keys, callback_token::Purpose::Verification)),
+        verification_callback: Box::new(callback_url(
+            config,
+            &house.keys,
+            callback_token::Purpose::Verification,
+        )),
         refused,
         health: Arc::new(Health::new(Arc::clone(&house.store) as Arc<dyn store::Store>, ending)),
         about: About { simulated, engine: "sled", key_provider: "file" },

@@ -46,13 +46,25 @@ const SIMULATED: &str = include_str!("../../config/simulated.toml");
 const SAMPLE_ORIGIN: &str = "http://127.0.0.1:9090";
 
 /// What is shown once.
-struct Made {
-    admin_token: Secret,
-    callback_url: Secret,
+pub(crate) struct Made {
+    /// The first token, with the role admin.
+    pub(crate) admin_token: Secret,
+    /// For Jumio's portal.
+    pub(crate) callback_url: Secret,
 }
 
 pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     let dir = std::path::absolute(&args.dir).map_err(Failure::failed)?;
+    let made = set_up(&dir, args.sandbox.as_ref())?;
+    tell(&dir, args.sandbox.as_ref(), &made);
+    Ok(())
+}
+
+/// Sets a vault up in this folder, whole or not at all.
+///
+/// # Errors
+/// When there is something of a vault in it already, or it cannot be made. Nothing is left behind then.
+pub(crate) fn set_up(dir: &Path, sandbox: Option<&Url>) -> Result<Made, Failure> {
     let there: Vec<_> = PIECES.iter().filter(|piece| dir.join(piece).symlink_metadata().is_ok()).collect();
     if !there.is_empty() {
         let there = there.iter().map(|piece| format!("`{piece}`")).collect::<Vec<_>>().join(", ");
@@ -63,7 +75,7 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     }
     let is_new = !dir.exists();
     let made = (|| {
-        make_folder(&dir, true).map_err(not_made(&dir))?;
+        make_folder(dir, true).map_err(not_made(dir))?;
         let workshop = dir.join(WORKSHOP);
         make_folder(&workshop, false).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Failure::failed(format!(
@@ -72,26 +84,18 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
             )),
             _ => not_made(&workshop)(error),
         })?;
-        let made = make(&workshop, args.sandbox.as_ref()).and_then(|made| {
-            move_all(&workshop, &dir)?;
+        let made = make(&workshop, sandbox).and_then(|made| {
+            move_all(&workshop, dir)?;
             Ok(made)
         });
         let cleared = fs::remove_dir_all(&workshop).map_err(not_made(&workshop));
         made.and_then(|made| cleared.map(|()| made))
     })();
-    match made {
-        Ok(made) => {
-            tell(&dir, args.sandbox.as_ref(), &made);
-            Ok(())
-        }
-        Err(failure) => {
-            if is_new {
-                // Only when it is empty: what somebody else has put there meanwhile stays.
-                drop(fs::remove_dir(&dir));
-            }
-            Err(failure)
-        }
+    if made.is_err() && is_new {
+        // Only when it is empty: what somebody else has put there meanwhile stays.
+        drop(fs::remove_dir(dir));
     }
+    made
 }
 
 fn not_made(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {

@@ -1,7 +1,7 @@
 //! The command line: what is offered, and with which code each command ends.
 
 mod check_config;
-mod init;
+pub(crate) mod init;
 mod sandbox;
 mod serve;
 mod tokens;
@@ -113,7 +113,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let done = match cli.command {
-        Command::Demo(args) => block_on(crate::demo::run(args.keep)),
+        Command::Demo(args) => crate::demo::run(args.keep),
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args.config),
         Command::Sandbox(args) => sandbox::run(&args),
@@ -132,7 +132,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Runs a command that waits for things, on as many threads as there are cores.
-fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("vault")

@@ -79,7 +79,8 @@ fn check(wanted: Wanted, private: &Private) -> Result<AuthenticationRequest, Vio
     let journey = match Journey::check(wanted.channel, &web, &private.authentication_rules) {
         Ok(journey) => journey,
         Err(more) => {
-            more.iter().for_each(|violation| violations.add(violation.pointer.clone(), violation.rule.clone()));
+            more.iter()
+                .for_each(|violation| violations.add(violation.pointer.clone(), violation.rule.clone()));
             return Err(violations);
         }
     };
@@ -99,7 +100,8 @@ fn default_lifetime(channel: Channel) -> Option<i64> {
 }
 
 fn is_reference(text: &str) -> bool {
-    (1..=limits::USER_REFERENCE_CHARS).contains(&text.len()) && text.bytes().all(|b| (0x20..=0x7e).contains(&b))
+    (1..=limits::USER_REFERENCE_CHARS).contains(&text.len())
+        && text.bytes().all(|b| (0x20..=0x7e).contains(&b))
 }
 
 /// One authentication, by the vault's id or Jumio's reference; waits for its result if asked to.

@@ -32,7 +32,12 @@ pub(crate) async fn with_token(
     answer(&request, body, &public, Some(&token)).await
 }
 
-async fn answer(request: &HttpRequest, body: web::Payload, public: &Public, token: Option<&str>) -> HttpResponse {
+async fn answer(
+    request: &HttpRequest,
+    body: web::Payload,
+    public: &Public,
+    token: Option<&str>,
+) -> HttpResponse {
     let address = source::client_address(request, &public.trusted_proxies);
     let status = match receive(request, body, public, token, address).await {
         Ok(()) => StatusCode::OK,
@@ -92,8 +97,13 @@ fn scope_of(public: &Public, token: Option<&str>) -> Option<TokenScope> {
 }
 
 /// Reads the body into one buffer, sized once where its length is told, and wiped after it is sealed.
-async fn read(request: &HttpRequest, mut body: web::Payload, most: usize) -> Result<zeroize::Zeroizing<Vec<u8>>, Refusal> {
-    let told = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+async fn read(
+    request: &HttpRequest,
+    mut body: web::Payload,
+    most: usize,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, Refusal> {
+    let told =
+        request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if told.is_some_and(|told| told > most) {
         return Err(Refusal::TooLarge);
     }

@@ -25,7 +25,8 @@ pub(crate) async fn authenticate(
 
 fn identify(request: &ServiceRequest) -> Result<Identity, Problem> {
     let unauthorized = || {
-        let detail = "Send `Authorization: Bearer …` with a valid token; `facemap-vault tokens create` makes one.";
+        let detail =
+            "Send `Authorization: Bearer …` with a valid token; `facemap-vault tokens create` makes one.";
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     };
     let private = request.app_data::<web::Data<Private>>().ok_or_else(unauthorized)?;
@@ -41,9 +42,9 @@ fn identify(request: &ServiceRequest) -> Result<Identity, Problem> {
 fn identity_with(request: &HttpRequest, needed: &[Role]) -> Result<Identity, Problem> {
     let extensions = request.extensions();
     // The middleware stands before every route that takes a caller; without it nobody is let in.
-    let identity = extensions.get::<Identity>().ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "This route needs a token.")
-    })?;
+    let identity = extensions
+        .get::<Identity>()
+        .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "This route needs a token."))?;
     if needed.iter().any(|needed| identity.role.covers(*needed)) {
         return Ok(identity.clone());
     }

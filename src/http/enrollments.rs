@@ -91,6 +91,10 @@ pub(crate) async fn release(
 fn parse(reference: &str) -> Result<EnrollmentRef, Problem> {
     // A reference of another form cannot be anybody's.
     reference.parse().map_err(|_| {
-        Problem::new(StatusCode::NOT_FOUND, "unknown-enrollment", "No enrollment has a reference of this form.")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "unknown-enrollment",
+            "No enrollment has a reference of this form.",
+        )
     })
 }

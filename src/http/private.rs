@@ -1,6 +1,9 @@
 //! The private listener: the company's own API, and the health of the service.
 
-use super::{authentications, body, caller, enrollments, health, problem::Problem, refused::Refused, status, verifications};
+use super::{
+    authentications, body, caller, enrollments, health, problem::Problem, refused::Refused, status,
+    verifications,
+};
 use crate::{health::Health, tokens::TokenBook};
 use actix_web::{ResponseError, http::StatusCode, middleware::from_fn, web};
 use ingest::Ingest;
@@ -33,7 +36,8 @@ pub(crate) struct Private {
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let not_found = || {
         web::to(async || {
-            Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.").error_response()
+            Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing at this address.")
+                .error_response()
         })
     };
     config

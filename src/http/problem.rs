@@ -37,7 +37,8 @@ impl Problem {
     pub(crate) fn violations(violations: &Violations) -> Self {
         let errors: Vec<_> =
             violations.iter().map(|v| json!({ "pointer": v.pointer, "detail": v.rule })).collect();
-        let detail = "The request is not valid; nothing was done. Each of `errors` names a place and its rule.";
+        let detail =
+            "The request is not valid; nothing was done. Each of `errors` names a place and its rule.";
         Self::new(StatusCode::BAD_REQUEST, "invalid-request", detail).with("errors", errors)
     }
 
@@ -53,7 +54,8 @@ impl Problem {
 
     fn store_unavailable() -> Self {
         let detail = "The store cannot be written or read at the moment; nothing was done. /readyz says why.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", detail).retry_after(Duration::from_secs(5))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", detail)
+            .retry_after(Duration::from_secs(5))
     }
 
     fn damaged() -> Self {
@@ -113,9 +115,9 @@ impl From<ReauthError> for Problem {
                 conflict("not-eligible").with("state", state.as_str()).with("reasons", json!(reasons))
             }
             E::Purged => Self::new(StatusCode::GONE, "purged", text),
-            E::AuthenticationOpen { open, differs } => {
-                conflict("authentication-open").with("openAuthentication", json!(open)).with("differs", differs)
-            }
+            E::AuthenticationOpen { open, differs } => conflict("authentication-open")
+                .with("openAuthentication", json!(open))
+                .with("differs", differs),
             E::InProgress => Self::new(StatusCode::SERVICE_UNAVAILABLE, "in-progress", text)
                 .retry_after(Duration::from_secs(1)),
             E::TooManyReplacements { retry_after } => {
@@ -136,9 +138,8 @@ impl From<ReauthError> for Problem {
             E::AlreadyRedeemed => conflict("already-redeemed"),
             E::ResultTooOld => conflict("result-too-old"),
             E::OtherRequest => conflict("request-reference-differs"),
-            E::Stopping => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", text).retry_after(Duration::from_secs(1))
-            }
+            E::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", text)
+                .retry_after(Duration::from_secs(1)),
             E::Audit(error) => Self::from(&*error),
             E::Register(error) => Self::from(&*error),
             E::Vault(error) => Self::from(&*error),
@@ -196,7 +197,8 @@ impl From<&JumioError> for Problem {
                     .retry_after(Duration::from_secs(5))
             }
             E::Ambiguous { .. } | E::Malformed { .. } | E::Guarded { .. } => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", text).retry_after(Duration::from_secs(30))
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", text)
+                    .retry_after(Duration::from_secs(30))
             }
         }
     }
@@ -209,7 +211,8 @@ impl From<&RecordsError> for Problem {
             RecordsError::Damaged { .. } | RecordsError::Encoding { .. } => Self::damaged(),
             RecordsError::Store(StoreError::Conflict) => {
                 let detail = "The record is being changed by others; nothing was done. Repeat the request.";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "in-progress", detail).retry_after(Duration::from_secs(1))
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "in-progress", detail)
+                    .retry_after(Duration::from_secs(1))
             }
             RecordsError::Store(_) => Self::store_unavailable(),
         }
@@ -237,7 +240,8 @@ impl From<&VaultError> for Problem {
         }
         match error {
             VaultError::Keys(_) => {
-                let detail = "The key provider cannot be used at the moment; nothing was decrypted or stored.";
+                let detail =
+                    "The key provider cannot be used at the moment; nothing was decrypted or stored.";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys-unavailable", detail)
                     .retry_after(Duration::from_secs(5))
             }
@@ -252,7 +256,8 @@ impl From<&audit::AuditError> for Problem {
     fn from(error: &audit::AuditError) -> Self {
         tracing::error!("The audit log could not be written: {error}");
         let detail = "The audit log cannot be written, so what would have been written there was not done.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable", detail).retry_after(Duration::from_secs(5))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable", detail)
+            .retry_after(Duration::from_secs(5))
     }
 }
 

@@ -50,7 +50,10 @@ impl Refused {
     /// All counts; a line without source stands for all the sources that were not kept apart.
     pub(crate) fn all(&self) -> Vec<Counted> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.iter().map(|((why, source), count)| Counted { source: *source, why: *why, count: *count }).collect()
+        counts
+            .iter()
+            .map(|((why, source), count)| Counted { source: *source, why: *why, count: *count })
+            .collect()
     }
 }
 

@@ -76,7 +76,8 @@ fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Fai
         Ok((listener, bound))
     });
     listener.map_err(|error| {
-        let text = format!("server.{key} = \"{address}\" cannot be listened on: {error}; is another one running?");
+        let text =
+            format!("server.{key} = \"{address}\" cannot be listened on: {error}; is another one running?");
         Failure::failed(text)
     })
 }

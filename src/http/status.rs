@@ -54,7 +54,10 @@ async fn queues(private: &Private) -> Result<Map<String, Value>, Problem> {
     let mut depths = Map::new();
     for kind in Kind::ALL {
         let depth = private.queue.depth(kind, MOST).await.map_err(|error| Problem::from(&error))?;
-        depths.insert(kind.to_string(), json!({ "due": depth.due, "all": depth.all, "oldestDue": depth.oldest }));
+        depths.insert(
+            kind.to_string(),
+            json!({ "due": depth.due, "all": depth.all, "oldestDue": depth.oldest }),
+        );
     }
     Ok(depths)
 }

@@ -15,7 +15,8 @@ pub(crate) async fn start(
     let fields: Value = body::json(&request, &body)?;
     let rules = &private.verification_rules;
     let build = |intent: &[u8; 16]| {
-        NewVerification::check(&fields, rules)?.with_callback_url((private.verification_callback)(*intent), rules)
+        NewVerification::check(&fields, rules)?
+            .with_callback_url((private.verification_callback)(*intent), rules)
     };
     let started = private.ingest.start_verification(build, caller.actor()).await?;
     let warnings: Vec<_> =
