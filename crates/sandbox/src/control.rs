@@ -19,7 +19,7 @@ use crate::journal::JournalPage;
 use crate::orders::{CallbackOrder, Finished, Judgement, NewVerification, ResultOrder};
 use crate::random;
 use crate::scan::{Order, Outcome, Scan, Verdict};
-use crate::world::{MAX_HELD_BYTES, World};
+use crate::world::MAX_HELD_BYTES;
 
 /// A handle to a running sandbox. Cheap to clone.
 #[derive(Clone)]
@@ -61,11 +61,12 @@ impl Control {
                 workflow_id: new.workflow_id,
                 ..Order::default()
             };
+            let held = world.held_bytes();
             let number = world.next_number();
             let mut scan = Scan::new(reference.clone(), order, number, now);
-            let (verdict, facemap) = judge(&world, &mut scan, &new.judgement)?;
+            let judged = judge(held, &mut scan, &new.judgement)?;
             world.scans.put(&reference, scan);
-            self.core.finish_scan(&mut world, &reference, verdict, facemap, By::Control)?
+            self.core.finish_scan(&mut world, &reference, By::Control, |_| Ok(judged))?
         };
         self.finished(&reference, delivery, new.judgement.send_callback).await
     }
@@ -82,14 +83,9 @@ impl Control {
     ) -> Result<Finished, SandboxError> {
         let delivery = {
             let mut world = self.core.world();
-            let found = world.scans.get(reference).filter(|scan| !scan.deleted);
-            if found.ok_or(SandboxError::UnknownReference)?.verdict.is_some() {
-                return Err(SandboxError::AlreadyFinal);
-            }
             let held = world.held_bytes();
-            let scan = world.scans.get_mut(reference).ok_or(SandboxError::UnknownReference)?;
-            let (verdict, facemap) = judge_with(held, scan, &judgement)?;
-            self.core.finish_scan(&mut world, reference, verdict, facemap, By::Control)?
+            let judge = |scan: &mut Scan| judge(held, scan, &judgement);
+            self.core.finish_scan(&mut world, reference, By::Control, judge)?
         };
         self.finished(reference, delivery, judgement.send_callback).await
     }
@@ -281,16 +277,8 @@ impl Control {
     }
 }
 
+/// The judgement, if the bytes it hands in still fit beside those `held`.
 fn judge(
-    world: &World,
-    scan: &mut Scan,
-    judgement: &Judgement,
-) -> Result<(Verdict, Option<Facemap>), SandboxError> {
-    let held = if judgement.facemap.is_some() { world.held_bytes() } else { 0 };
-    judge_with(held, scan, judgement)
-}
-
-fn judge_with(
     held: usize,
     scan: &mut Scan,
     judgement: &Judgement,

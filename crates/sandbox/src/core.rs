@@ -95,11 +95,8 @@ impl Core {
                 .map(|s| s.reference.clone())
                 .collect();
             for reference in scans {
-                if let Some(scan) = world.scans.get(&reference) {
-                    let (verdict, facemap) = scan.judge(Outcome::Abandon);
-                    deliveries
-                        .extend(self.finish_scan(&mut world, &reference, verdict, facemap, By::Time).ok());
-                }
+                let judge = |scan: &mut Scan| Ok(scan.judge(Outcome::Abandon));
+                deliveries.extend(self.finish_scan(&mut world, &reference, By::Time, judge).ok());
             }
             let late: Vec<String> = world
                 .authentications
@@ -127,14 +124,13 @@ impl Core {
         }
     }
 
-    /// Makes a verification final and returns its callback.
+    /// Makes a verification final and returns its callback. `judge` is asked only if it is not final yet.
     pub(crate) fn finish_scan(
         &self,
         world: &mut World,
         reference: &str,
-        verdict: Verdict,
-        facemap: Option<Facemap>,
         by: By,
+        judge: impl FnOnce(&mut Scan) -> Result<(Verdict, Option<Facemap>), SandboxError>,
     ) -> Result<Delivery, SandboxError> {
         let now = self.now();
         let portal_url = world.settings.callback_url.clone();
@@ -146,6 +142,7 @@ impl Core {
         if scan.verdict.is_some() {
             return Err(SandboxError::AlreadyFinal);
         }
+        let (verdict, facemap) = judge(scan)?;
         scan.finish(verdict, facemap, now);
         let note = Note {
             reference: Some(reference.to_owned()),

@@ -75,7 +75,7 @@ async fn strike(
         return response;
     }
     let (parts, body) = response.into_parts();
-    // Unwrap safety: the body was made here, from memory; a failure to read it back would only leave it empty.
+    // The body was made here, from memory; if it could not be read back it would only be empty.
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     fault.reshape(Some((parts.status, parts.headers, body)))
 }

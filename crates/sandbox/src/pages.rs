@@ -123,9 +123,7 @@ fn finish_verification(
     let unknown = || SandboxError::Invalid("no such outcome".to_owned());
     let outcome = Outcome::from_word(choice).ok_or_else(unknown)?;
     let mut world = core.world();
-    let scan = world.scans.get(reference).ok_or(SandboxError::UnknownReference)?;
-    let (verdict, facemap) = scan.judge(outcome);
-    let delivery = core.finish_scan(&mut world, reference, verdict, facemap, By::Person)?;
+    let delivery = core.finish_scan(&mut world, reference, By::Person, |scan| Ok(scan.judge(outcome)))?;
     drop(world);
     core.deliver_later(delivery);
     Ok((outcome == Outcome::Abandon).then_some(SESSION_EXPIRED))

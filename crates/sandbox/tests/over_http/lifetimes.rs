@@ -164,3 +164,16 @@ async fn time_alone_ends_things_when_nobody_asks() {
     // Nothing asks from here on; the sandbox's own tick has to notice.
     assert_eq!(field(&receiver.take(1).await[0], "transactionResult"), Some("EXPIRED"));
 }
+
+#[tokio::test]
+async fn a_verification_ends_once() {
+    let house = House::start().await;
+    let (reference, _) = house.started(&json!({"userReference": "u"})).await;
+    let path = format!("verifications/{reference}/outcome");
+    let ended = house.control(Method::POST, &path, &json!({"outcome": "fraud"})).await;
+    assert_eq!(ended["verificationStatus"], "DENIED_FRAUD");
+    let again = house.client.post(house.url(&format!("/_sandbox/{path}"))).body("{}").send().await.unwrap();
+    assert_eq!(again.status(), 409);
+    let details = house.get(&format!("/api/netverify/v2/scans/{reference}/data")).send().await.unwrap();
+    assert_eq!(as_json(details).await["document"]["status"], "DENIED_FRAUD");
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a helper of a test, a failed step is a failed test")]
 
 mod callbacks;
+mod documented;
 mod faults;
 mod journey;
 mod lifetimes;
