@@ -82,9 +82,12 @@ impl Job {
     }
 }
 
-/// Times as keys hold them: whole microseconds.
+/// Times as keys hold them: whole microseconds. The last second of the calendar cannot be read back from those; it is
+/// cut to whole seconds.
 pub(crate) fn whole(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+    Timestamp::from_microsecond(time.as_microsecond())
+        .or_else(|_| Timestamp::from_second(time.as_second()))
+        .unwrap_or(time)
 }
 
 pub(crate) fn check_payload(key: &JobKey, payload: &Value) -> Result<(), QueueError> {
