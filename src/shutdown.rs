@@ -287,7 +287,7 @@ mod tests {
         tasks.spawn("stubborn", stubborn());
         tell.send(()).await.unwrap();
         tell.send(()).await.unwrap();
-        let ran = tasks.run(signals, Arc::new(SystemClock), Duration::from_secs(3600)).await;
+        let ran = tasks.run(signals, Arc::new(SystemClock), Duration::from_hours(1)).await;
         assert!(matches!(ran, Err(Died::Late { .. })));
     }
 }

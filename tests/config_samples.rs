@@ -1,5 +1,7 @@
 //! Every sample in `config/` is a configuration that the binary takes, once the files that it names are there.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,

@@ -170,25 +170,19 @@ fn tell(dir: &Path, sandbox: Option<&Url>, made: &Made) {
     println!("The callback URL to enter in Jumio's portal (it holds a token: keep it to yourself):");
     println!("{}\n", made.callback_url.expose());
     let config = config.display();
-    match sandbox {
-        Some(origin) => {
-            let authority =
-                origin.as_str().split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
-            println!("Next, in two terminals:");
-            println!("  facemap-vault sandbox --listen {authority}");
-            println!("  facemap-vault serve --config {config}");
-        }
-        None => {
-            println!("Next:");
-            println!(
-                "  1. Put your own names into {config}: user_agent, callback_base_url (and in the URL above)."
-            );
-            println!(
-                "  2. Put Jumio's API token and API secret into jumio-token and jumio-secret beside it."
-            );
-            println!("  3. facemap-vault check-config --config {config}");
-            println!("  4. Copy the folder keys to a place apart: without it nothing can ever be opened.");
-        }
+    println!("Next:");
+    if let Some(origin) = sandbox {
+        // What `--listen` takes: an address, not a name.
+        let host = origin.host_str().map_or("", |host| if host == "localhost" { "127.0.0.1" } else { host });
+        let port = origin.port_or_known_default().unwrap_or_default();
+        println!("  1. facemap-vault sandbox --listen {host}:{port}");
+        println!("  2. facemap-vault serve --config {config}   (in another terminal)");
+    } else {
+        println!("  1. Put your own names into {config}: user_agent, callback_base_url");
+        println!("     (and its host name into the URL above).");
+        println!("  2. Put Jumio's API token and API secret into jumio-token and jumio-secret beside it.");
+        println!("  3. facemap-vault check-config --config {config}");
+        println!("  4. Copy the folder keys to a place apart: without it nothing can ever be opened.");
     }
 }
 

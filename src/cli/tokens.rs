@@ -114,7 +114,7 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
         _ => None,
     };
     let hours = hours.filter(|hours| (1..=3650 * 24).contains(hours)).ok_or_else(wrong)?;
-    Ok(Lifetime(Some(Duration::from_secs(hours * 3600))))
+    Ok(Lifetime(Some(Duration::from_hours(hours))))
 }
 
 impl From<TokensError> for Failure {
@@ -135,9 +135,9 @@ mod tests {
 
     #[test]
     fn a_lifetime_is_days_hours_or_never() {
-        assert_eq!(lifetime("365d"), Ok(Lifetime(Some(Duration::from_secs(365 * 86_400)))));
-        assert_eq!(lifetime("12h"), Ok(Lifetime(Some(Duration::from_secs(12 * 3600)))));
-        assert_eq!(default_lifetime(), Some(Duration::from_secs(365 * 86_400)));
+        assert_eq!(lifetime("365d"), Ok(Lifetime(Some(Duration::from_hours(365 * 24)))));
+        assert_eq!(lifetime("12h"), Ok(Lifetime(Some(Duration::from_hours(12)))));
+        assert_eq!(default_lifetime(), Some(Duration::from_hours(365 * 24)));
         assert_eq!(lifetime("never"), Ok(Lifetime(None)));
         for bad in ["", "d", "0d", "-1d", "1", "1w", "3651d", "99999999999999999999d", "1ä"] {
             assert!(lifetime(bad).is_err(), "{bad}");

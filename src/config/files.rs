@@ -23,15 +23,15 @@ pub(crate) fn check_files(config: &Config) -> Vec<Problem> {
     if let Err(error) = TokenBook::open(config.server.tokens_file.clone()) {
         wrong("server.tokens_file", &error);
     }
-    if let Some(files) = &config.server.tls {
-        if let Err(error) = tls::public(files).and_then(|_| tls::private(files)) {
-            wrong("server.tls_cert_file", &error);
-        }
+    if let Some(files) = &config.server.tls
+        && let Err(error) = tls::public(files).and_then(|_| tls::private(files))
+    {
+        wrong("server.tls_cert_file", &error);
     }
-    if let Some(path) = &config.jumio.ca_file {
-        if let Err(error) = tls::authorities(path) {
-            wrong("jumio.ca_file", &error);
-        }
+    if let Some(path) = &config.jumio.ca_file
+        && let Err(error) = tls::authorities(path)
+    {
+        wrong("jumio.ca_file", &error);
     }
     problems
 }

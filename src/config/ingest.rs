@@ -35,7 +35,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, context: Context) -> Ingest {
     let delete_ineligible = section.flag("delete_ineligible", false);
     let schedule = [40, 60, 100, 160, 240, 340, 460, 600, 760, 940];
     let poll_schedule = section.schedule("poll_schedule_seconds", &schedule, 10, 1..=86_400);
-    let retry_for = Duration::from_secs(3600 * section.number("retry_for_hours", 72, 1..=720, "hours"));
+    let retry_for = Duration::from_hours(section.number("retry_for_hours", 72, 1..=720, "hours"));
     let max_facemap = section.bytes("max_facemap_bytes", 16_777_216, 1024..=67_108_864);
     section.choice("on_replacement", &[("keep", ()), ("purge-previous", ())], ());
 

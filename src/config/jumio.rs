@@ -63,27 +63,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> (Option<Jumio>, Context) {
     let simulated = section.flag("simulated", false);
     let region = section.choice("region", &REGIONS, Region::Us);
     let base_url = read_base_url(section, simulated, region);
-    let pair = |section: &mut Section<'_, '_>, keys: [&'static str; 4], default: [&'static str; 2]| {
-        let token = read_secret(section, keys[0], keys[1], default[0], simulated)?;
-        let secret = read_secret(section, keys[2], keys[3], default[1], simulated)?;
-        Some(Credentials { token, secret })
-    };
-    let credentials = pair(
-        section,
-        ["api_token_file", "api_token", "api_secret_file", "api_secret"],
-        ["jumio-token", "jumio-secret"],
-    );
-    let admin_keys = ["admin_token_file", "admin_token", "admin_secret_file", "admin_secret"];
-    let admin_credentials = pair(section, admin_keys, ["", ""]);
-    if admin_credentials.is_none() {
-        for (key, other) in
-            [(0, "admin_secret_file"), (1, "admin_secret"), (2, "admin_token_file"), (3, "admin_token")]
-        {
-            if section.is_set(admin_keys[key]) {
-                section.problem(admin_keys[key], format!("is one half of a pair; set {other} too"));
-            }
-        }
-    }
+    let (credentials, admin_credentials) = read_credentials(section, simulated);
     let user_agent = section.parsed("user_agent", None, user_agent, String::clone);
     if user_agent.is_none() && !section.is_set("user_agent") {
         section.problem(
@@ -156,24 +136,51 @@ fn read_base_url(section: &mut Section<'_, '_>, simulated: bool, region: Region)
     if simulated { base_url } else { Url::parse(region.base_url()).ok() }
 }
 
-/// A secret in a file, or inline when simulated. An empty `default` means that it may be absent.
+/// The main pair, and the second one if there is one.
+fn read_credentials(
+    section: &mut Section<'_, '_>,
+    simulated: bool,
+) -> (Option<Credentials>, Option<Credentials>) {
+    let mut secret = |file, inline, default| read_secret(section, &Keys { file, inline }, default, simulated);
+    let token = secret("api_token_file", "api_token", Some("jumio-token"));
+    let password = secret("api_secret_file", "api_secret", Some("jumio-secret"));
+    let admin_token = secret("admin_token_file", "admin_token", None);
+    let admin_password = secret("admin_secret_file", "admin_secret", None);
+    match (&admin_token, &admin_password) {
+        (Some(_), None) => {
+            section.problem("admin_token_file", "is half of a pair; set admin_secret_file too");
+        }
+        (None, Some(_)) => {
+            section.problem("admin_secret_file", "is half of a pair; set admin_token_file too");
+        }
+        _ => {}
+    }
+    let pair = |token: Option<_>, secret: Option<_>| Some(Credentials { token: token?, secret: secret? });
+    (pair(token, password), pair(admin_token, admin_password))
+}
+
+/// The two keys that a secret may stand under.
+struct Keys {
+    file: &'static str,
+    inline: &'static str,
+}
+
+/// A secret in a file, or inline when simulated. Without a `default` it may be absent.
 fn read_secret(
     section: &mut Section<'_, '_>,
-    file_key: &'static str,
-    inline_key: &'static str,
-    default: &'static str,
+    keys: &Keys,
+    default: Option<&'static str>,
     simulated: bool,
 ) -> Option<Arc<SecretFile>> {
-    let file = if default.is_empty() {
-        section.optional_path(file_key)
-    } else {
-        Some(section.path(file_key, default))
+    let file = match default {
+        None => section.optional_path(keys.file),
+        Some(default) => Some(section.path(keys.file, default)),
     };
-    let inline = section.secret(inline_key);
-    if section.is_set(inline_key) && !simulated {
-        section.problem(inline_key, INLINE_ONLY_SIMULATED);
-    } else if section.is_set(inline_key) && section.is_set(file_key) {
-        section.problem(inline_key, format!("says the same as {file_key}; keep one of them"));
+    let inline = section.secret(keys.inline);
+    if section.is_set(keys.inline) && !simulated {
+        section.problem(keys.inline, INLINE_ONLY_SIMULATED);
+    } else if section.is_set(keys.inline) && section.is_set(keys.file) {
+        section.problem(keys.inline, format!("says the same as {}; keep one of them", keys.file));
     }
     inline.map(SecretFile::inline).or_else(|| file.map(SecretFile::new)).map(Arc::new)
 }

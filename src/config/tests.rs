@@ -160,8 +160,11 @@ fn what_would_break_a_rule_of_jumios_is_refused() {
 
 #[test]
 fn half_a_pair_of_admin_credentials_is_refused() {
-    assert_eq!(refused(&format!("{LEAST}admin_token_file = \"t\"\n")), ["jumio.admin_token_file"]);
-    assert!(parse(&format!("{LEAST}admin_token_file = \"t\"\nadmin_secret_file = \"s\"\n")).is_ok());
+    for half in ["admin_token_file", "admin_secret_file"] {
+        assert_eq!(refused(&format!("{LEAST}{half} = \"x\"\n")), [format!("jumio.{half}")]);
+    }
+    let both = format!("{LEAST}admin_token_file = \"t\"\nadmin_secret_file = \"s\"\n");
+    assert!(parse(&both).unwrap().jumio.admin_credentials.is_some());
 }
 
 #[test]

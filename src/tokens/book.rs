@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_token_is_refused_from_the_moment_it_expires() {
         let case = case();
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let token = case.file.create("short", Role::App, Some(hour), now(), &case.rng).unwrap();
         let book = open(&case);
         assert!(book.identify(token.expose(), now() + hour - Duration::from_nanos(1)).is_some());

@@ -203,7 +203,7 @@ pub(super) mod tests {
         let rng = Counter(1.into());
         file.create("backend", Role::App, None, now(), &rng).unwrap();
         file.revoke("backend", now()).unwrap();
-        file.revoke("backend", now() + Duration::from_secs(60)).unwrap();
+        file.revoke("backend", now() + Duration::from_mins(1)).unwrap();
         assert_eq!(file.read().unwrap()[0].revoked, Some(now()));
         assert!(matches!(file.create("backend", Role::App, None, now(), &rng), Err(TokensError::NameTaken)));
         assert!(matches!(file.revoke("nobody", now()), Err(TokensError::UnknownName)));
