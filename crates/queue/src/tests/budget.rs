@@ -64,7 +64,9 @@ async fn the_time_to_come_again_counts_those_who_wait_already() {
         panic!("ahead of those who wait")
     };
     assert!(retry_after > 3 * SECOND && retry_after < 3 * SECOND + SECOND / 5, "{retry_after:?}");
-    waiting.iter().for_each(|task| task.abort());
+    for task in &waiting {
+        task.abort();
+    }
 }
 
 #[tokio::test]

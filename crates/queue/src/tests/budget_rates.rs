@@ -158,7 +158,8 @@ async fn play(acts: &[Act]) -> Vec<Timestamp> {
             }
             Act::Back(milliseconds) => world.clock.turn_back(Duration::from_millis(u64::from(*milliseconds))),
             Act::Restart => {
-                callers.drain(..).for_each(|caller| caller.abort());
+                abort(&callers);
+                callers.clear();
                 tokio::task::yield_now().await;
                 world.store.slowest_ms.store(0, Ordering::SeqCst);
                 budget = world.budget().await;
@@ -166,8 +167,13 @@ async fn play(acts: &[Act]) -> Vec<Timestamp> {
         }
     }
     world.pass(5_000, 10).await;
-    let sends = world.sends.lock().unwrap().clone();
-    sends
+    world.sends.lock().unwrap().clone()
+}
+
+fn abort(callers: &[tokio::task::JoinHandle<()>]) {
+    for caller in callers {
+        caller.abort();
+    }
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -213,7 +219,7 @@ fn under_constant_demand_at_least_97_percent_of_the_rate_is_used() {
         assert!(LIMITS.iter().all(|limit| !exceeds(&sends, *limit)));
         let allowed = 3 * 180;
         assert!(sends.len() * 100 >= allowed * 97, "{} of {allowed}", sends.len());
-        callers.iter().for_each(|caller| caller.abort());
+        abort(&callers);
     });
 }
 
@@ -226,7 +232,7 @@ fn at_a_restart_in_full_flow_the_minute_is_not_begun_anew() {
             let callers: Vec<_> =
                 (0..20).map(|_| world.ask(&budget, Lane::Authentication, Duration::from_mins(2))).collect();
             world.pass(1_000, 10).await;
-            callers.iter().for_each(|caller| caller.abort());
+            abort(&callers);
             budget = world.budget().await;
         }
         let sends = world.sends.lock().unwrap().clone();

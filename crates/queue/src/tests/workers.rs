@@ -82,7 +82,7 @@ impl Handler for Scripted {
 }
 
 async fn until(mut holds: impl FnMut() -> bool) {
-    let give_up = std::time::Instant::now() + Duration::from_secs(60);
+    let give_up = std::time::Instant::now() + Duration::from_mins(1);
     while !holds() {
         assert!(std::time::Instant::now() < give_up, "it never came to hold");
         tokio::task::yield_now().await;
