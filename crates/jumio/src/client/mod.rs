@@ -358,3 +358,6 @@ impl JumioApi for JumioClient {
         self.delete(self.authentication_at(reference)?).await
     }
 }
+
+#[cfg(test)]
+mod tests;

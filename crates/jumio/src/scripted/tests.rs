@@ -54,7 +54,7 @@ async fn only_the_last_authentication_of_fifteen_minutes_works() {
     clock.advance(Duration::from_secs(899));
     let second = jumio.initiate_authentication(&mobile(), facemap()).await.unwrap().reference;
     assert_eq!(jumio.authentication(first).await.unwrap().result, AuthenticationResult::Expired);
-    clock.advance(Duration::from_secs(900));
+    clock.advance(Duration::from_mins(15));
     jumio.initiate_authentication(&mobile(), facemap()).await.unwrap();
     assert_eq!(jumio.authentication(second).await.unwrap().result, AuthenticationResult::Created);
     jumio.finish(second, AuthenticationResult::Passed);
