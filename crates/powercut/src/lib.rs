@@ -7,9 +7,14 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use thiserror::Error;
+
+/// How long a file that is still open is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no such disk, or why it does not do what it should.
 #[derive(Debug, Error)]
@@ -114,11 +119,16 @@ impl Disk {
     /// Unmounts the disk. The image stays, with all that was written.
     ///
     /// # Errors
-    /// When somebody still has a file of it open.
+    /// When somebody still has a file of it open after five seconds: a process that was just killed, or a thread that is
+    /// just ending, may need a moment.
     pub fn unmount(&mut self) -> Result<(), PowercutError> {
-        if self.mounted {
-            run("umount", Command::new("umount").arg(self.path()))?;
-            self.mounted = false;
+        let began = Instant::now();
+        while self.mounted {
+            match run("umount", Command::new("umount").arg(self.path())) {
+                Ok(()) => self.mounted = false,
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                Err(_) => thread::sleep(PATIENCE / 100),
+            }
         }
         Ok(())
     }

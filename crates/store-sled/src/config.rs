@@ -21,6 +21,9 @@ pub struct SledConfig {
     pub group_bytes: usize,
     /// How long opening may take.
     pub open_timeout: Duration,
+    /// After how long a commit that does not come back is reported as trouble. sled's `flush()` may wait for ever when
+    /// one of its own threads has met an error of the disk.
+    pub stalled_after: Duration,
 }
 
 impl SledConfig {
@@ -35,6 +38,7 @@ impl SledConfig {
             group_commits: 256,
             group_bytes: 256 * 1024,
             open_timeout: Duration::from_secs(10),
+            stalled_after: Duration::from_secs(30),
         }
     }
 }

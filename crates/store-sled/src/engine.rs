@@ -7,13 +7,12 @@ use crate::{
     open::{self, Opened, unusable},
     reserve,
     shared::Shared,
-    watch,
 };
 use async_trait::async_trait;
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Arc, mpsc::channel},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -22,8 +21,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Commits that wait at most; who comes then waits to be let in.
 const WAITING: usize = 1024;
-/// A commit that takes longer than this is reported.
-const STALLED: Duration = Duration::from_secs(30);
 
 /// A [`Store`] in a folder.
 ///
@@ -33,6 +30,7 @@ pub struct SledStore {
     limits: Limits,
     folder: PathBuf,
     min_free_bytes: u64,
+    stalled_after: Duration,
     disk: Arc<dyn Disk>,
     messages: Option<mpsc::Sender<Message>>,
     committer: Option<JoinHandle<()>>,
@@ -61,7 +59,7 @@ impl SledStore {
         let disk = between(real);
         let shared = Arc::new(Shared::new(db));
         let (messages, receiver) = mpsc::channel(WAITING);
-        let (folder, limits, min_free_bytes) = (config.path.clone(), config.limits, config.min_free_bytes);
+        let SledConfig { path: folder, limits, min_free_bytes, stalled_after, .. } = config.clone();
         let committer = Committer {
             shared: Arc::clone(&shared),
             config,
@@ -69,18 +67,13 @@ impl SledStore {
             sequence,
             messages: receiver,
         };
-        let (running, ended) = channel();
-        let watched = Arc::downgrade(&shared);
-        spawn("store-watch", move || watch::run(&watched, &ended))?;
-        let committer = spawn("store-commit", move || {
-            let _running = running;
-            committer.run();
-        })?;
+        let committer = spawn("store-commit", move || committer.run())?;
         Ok(Self {
             shared,
             folder,
             limits,
             min_free_bytes,
+            stalled_after,
             disk,
             messages: Some(messages),
             committer: Some(committer),
@@ -156,7 +149,7 @@ impl Store for SledStore {
         if let Some(failure) = self.shared.failure() {
             return Some(failure);
         }
-        if let Some(busy) = self.shared.busy_for().filter(|busy| *busy > STALLED) {
+        if let Some(busy) = self.shared.busy_for().filter(|busy| *busy > self.stalled_after) {
             let seconds = busy.as_secs();
             return Some(StoreError::Io(format!("its disk has not answered for {seconds} s")));
         }

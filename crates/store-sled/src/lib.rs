@@ -12,7 +12,6 @@ mod reserve;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 pub use config::SledConfig;
 pub use engine::SledStore;

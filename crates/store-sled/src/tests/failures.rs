@@ -5,7 +5,7 @@ use super::{
     gate::{Gate, until},
     put,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use store::{Condition, Range, Store, StoreError};
 
 fn is_ambiguous<T>(outcome: &Result<T, StoreError>) -> bool {
@@ -48,7 +48,7 @@ async fn a_failed_sync_is_ambiguous_for_all_who_wait_and_is_never_tried_again() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_little_space_is_refused_before_anything_is_written_and_passes_by_itself() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, gate) = Gate::open_with_min_free(folder.path(), 1000);
+    let (store, gate) = Gate::open_with(folder.path(), |config| config.min_free_bytes = 1000);
     gate.set_free(1000);
     store.commit(put("before", Condition::Absent, "v")).await.unwrap();
     assert_eq!(store.trouble(), None);
@@ -71,4 +71,21 @@ async fn a_blob_file_that_appears_behind_our_back_stops_the_engine() {
     std::fs::write(folder.path().join("db/blobs/1"), "what sled never syncs").unwrap();
     assert!(is_ambiguous(&store.commit(put("k", Condition::Absent, "v")).await));
     assert!(is_poisoned(&store.commit(put("k", Condition::Absent, "v")).await));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_does_not_come_back_is_reported_and_no_trouble_once_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, gate) = Gate::open_with(folder.path(), |config| config.stalled_after = Duration::ZERO);
+    assert_eq!(store.trouble(), None);
+    gate.hold();
+    let commit = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.commit(put("k", Condition::Absent, "v")).await }
+    });
+    gate.wait_for_a_sync();
+    assert!(matches!(store.trouble(), Some(StoreError::Io(_))));
+    gate.release();
+    commit.await.unwrap().unwrap();
+    assert_eq!(store.trouble(), None);
 }

@@ -2,7 +2,7 @@
 
 use super::config;
 use crate::{
-    SledStore,
+    SledConfig, SledStore,
     disk::{Disk, RealDisk},
 };
 use std::{
@@ -33,12 +33,15 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn open(folder: &Path) -> (Arc<SledStore>, Arc<Self>) {
-        Self::open_with_min_free(folder, 0)
+        Self::open_with(folder, |_| ())
     }
 
-    pub(super) fn open_with_min_free(folder: &Path, min_free_bytes: u64) -> (Arc<SledStore>, Arc<Self>) {
+    pub(super) fn open_with(
+        folder: &Path,
+        change: impl FnOnce(&mut SledConfig),
+    ) -> (Arc<SledStore>, Arc<Self>) {
         let mut config = config(folder);
-        config.min_free_bytes = min_free_bytes;
+        change(&mut config);
         let mut gate = None;
         let store = SledStore::open_on(config, |real| {
             let new = Arc::new(Self { real, state: Mutex::default(), changed: Condvar::new() });

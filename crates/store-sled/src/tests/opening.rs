@@ -6,7 +6,12 @@ use crate::{
     layout::{FORMAT, FORMAT_KEY},
     open,
 };
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 use store::{Condition, Store, StoreError};
 
 fn refusal(folder: &Path) -> String {
@@ -111,11 +116,13 @@ async fn a_first_opening_that_was_interrupted_is_no_damage() {
 
 #[test]
 fn an_opening_that_hangs_or_panics_is_refused_naming_rebuild_index() {
+    let began = Instant::now();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let hanging = open::within(Duration::from_millis(50), move || {
         let _released = held.recv();
         Ok(())
     });
+    assert!(began.elapsed() < Duration::from_secs(20), "nobody waits for it to the end");
     drop(release);
     let panicking = open::within(Duration::from_secs(20), || -> Result<(), _> { panic!("as sled does") });
     for outcome in [hanging, panicking] {
