@@ -71,10 +71,12 @@ mod tests {
         assert_eq!(eligible(&good(), None), Ok(user));
     }
 
+    type Spoil = fn(&mut ScanDetails);
+
     #[test]
     fn each_condition_alone_makes_it_ineligible_and_is_named() {
         let ines: UserReference = "ines".parse().unwrap();
-        let cases: [(fn(&mut ScanDetails), IneligibleReason); 9] = [
+        let cases: [(Spoil, IneligibleReason); 9] = [
             (
                 |d| d.verification_status = Some(VerificationStatus::DeniedFraud),
                 IneligibleReason::VerificationStatus,

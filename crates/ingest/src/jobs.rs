@@ -165,7 +165,7 @@ impl Ingest {
                 Failure::here(code).not_before(retry_after.unwrap_or_default())
             }
             IngestError::Jumio(error) if error.is_outage() => Failure::peer(code, &self.health),
-            IngestError::Budget { retry_after } => Failure::here(code).not_before(*retry_after),
+            IngestError::Budget { retry_after } => Failure::here(code).not_before(whole_millis(*retry_after)),
             IngestError::Vault(vault::VaultError::ReadBack(_)) => Failure::item(code),
             IngestError::Vault(error) if error.is_retryable() => Failure::here(code),
             _ => Failure::item(code),
@@ -230,6 +230,12 @@ impl Ingest {
         let job = JobKey::new(Kind::InboxEpoch, &number);
         Ok(self.queue.schedule(commit, &job, epoch::end_of(number) + AFTER_THE_HOUR, Value::Null).await?)
     }
+}
+
+/// Rounded up: a job that comes back a nanosecond early would find the budget spent again.
+fn whole_millis(wait: Duration) -> Duration {
+    let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    Duration::from_millis(millis)
 }
 
 fn drawn(answer: Result<queue::Permit, BudgetError>) -> Result<(), IngestError> {

@@ -7,10 +7,17 @@ use crate::{
 use ::jumio::ScanState;
 use audit::Actor;
 use ingest::{Accept, CallbackOutcome, CallbackState, IngestConfig, IngestError, TokenScope};
-use model::{AuthenticationId, EnrollmentOrigin, EnrollmentState, VerificationStatus};
-use queue::testing::assert_no_jobs_left;
+use model::{
+    AuthenticationId, AuthenticationRef, AuthenticationState, EnrollmentOrigin, EnrollmentState,
+    VerificationStatus,
+};
+use queue::{
+    JobKey, Kind,
+    testing::{assert_no_jobs_left, jobs_left},
+};
 use register::IneligibleReason;
 use std::time::Duration;
+use vault::{SlotKind, SlotStatus};
 
 #[tokio::test]
 async fn what_the_callback_claims_and_retrieval_denies_changes_nothing() {
@@ -190,6 +197,56 @@ async fn a_token_made_for_one_transaction_serves_no_other() {
     assert!(house.ingest().scope_matches(&body, TokenScope::Portal).await.unwrap());
     let stray = callback(reference(7), "ines");
     assert!(!house.ingest().scope_matches(&stray, TokenScope::Verification([9; 16])).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_result_only_wakes_the_one_who_asks_and_creates_and_binds_nothing() {
+    let house = House::new().await;
+    house.onboard(1, "ines").await;
+    house.drive().await;
+    let id = house.authenticated(1, "ines", AuthenticationState::Initiated, Duration::ZERO).await;
+    let register = &house.now().register;
+    let mut open = register.authentication(id).await.unwrap().unwrap();
+    let theirs: AuthenticationRef = "11111111-0000-4000-8000-000000000001".parse().unwrap();
+    open.private.as_mut().unwrap().reference = Some(theirs);
+    let mut commit = register.records().commit();
+    register.update_authentication(&mut commit, &open).await.unwrap();
+    commit.submit().await.unwrap();
+    let before = register.authentication(id).await.unwrap().unwrap();
+
+    let result = |reference: &str| {
+        format!(
+            "callBackType=NETVERIFY_AUTHENTICATION&transactionReference={reference}&transactionResult=PASSED"
+        )
+        .into_bytes()
+    };
+    let own = house.receive(&result(&theirs.to_string())).await;
+    let unknown = house.receive(&result("22222222-0000-4000-8000-000000000002")).await;
+    house.drive().await;
+    assert_eq!(house.outcome(own).await, Some(CallbackOutcome::Followed));
+    assert_eq!(house.outcome(unknown).await, Some(CallbackOutcome::Foreign));
+    let after = register.authentication(id).await.unwrap().unwrap();
+    assert_eq!(after.row, before.row);
+    let jobs = jobs_left(&house.now().queue).await;
+    assert!(jobs.contains(&JobKey::new(Kind::Authentication, &id)));
+    assert_eq!(house.jumio.calls("authentication"), 0);
+}
+
+#[tokio::test]
+async fn two_callbacks_at_the_same_time_adopt_once() {
+    let house = House::with(IngestConfig { accept: Accept::All, ..IngestConfig::default() }).await;
+    house.jumio.holds(reference(1), Scan::approved("ines", b"face"));
+    house.receive(&callback(reference(1), "ines")).await;
+    house.receive(&callback(reference(1), "ines")).await;
+    let (a, b) = tokio::join!(house.run(), house.run());
+    a.unwrap();
+    b.unwrap();
+    house.drive().await;
+    assert_eq!((house.state(1).await, house.jumio.calls("facemap")), (EnrollmentState::Vaulted, 1));
+    let slots = house.now().vault.slots(0).await.unwrap().views;
+    let in_use =
+        slots.iter().filter(|s| s.kind == SlotKind::Facemap && s.status != SlotStatus::Burnt).count();
+    assert_eq!(in_use, 1);
 }
 
 #[tokio::test]

@@ -7,14 +7,14 @@ use ingest::{
     CallbackOutcome, EnrollmentView, Ingest, IngestConfig, IngestError, IngestParts, Release, TokenScope,
 };
 use model::{
-    CallbackId, Clock as _, EnrollmentRef, EnrollmentState, Rng, UserReference, clock::MockClock,
-    rng::SeededRng,
+    AuthenticationId, AuthenticationState, CallbackId, Channel, Clock as _, EnrollmentRef, EnrollmentState,
+    Rng, UserReference, clock::MockClock, rng::SeededRng,
 };
 use queue::{
     Budget, Handler as _, HandlerError, Kind, Limit, PeerHealth, Queue, QueueConfig, RetryPolicy, testing,
 };
 use records::Records;
-use register::{Enrollment, Register};
+use register::{AuthenticationPrivate, AuthenticationRow, Enrollment, Register};
 use seal::{HeldKeys, MemoryProvider};
 use std::{sync::Arc, time::Duration};
 use store::{Store, faulty::FaultyStore, memory::MemoryStore};
@@ -39,6 +39,7 @@ pub(crate) struct House {
     pub(crate) jumio: Arc<TestJumio>,
     pub(crate) config: IngestConfig,
     pub(crate) process: Option<Process>,
+    retrievals: Limit,
     dir: TempDir,
     starts: u64,
 }
@@ -68,6 +69,15 @@ impl House {
     }
 
     pub(crate) async fn with(config: IngestConfig) -> Self {
+        Self::built(config, Limit::per_second(1000)).await
+    }
+
+    /// A house whose Retrieval API may be asked this often.
+    pub(crate) async fn with_retrievals(limit: Limit) -> Self {
+        Self::built(IngestConfig::default(), limit).await
+    }
+
+    async fn built(config: IngestConfig, retrievals: Limit) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Vault::create(&paths(&dir), Mode::Simulated, &SeededRng::new(1)).unwrap();
         let mut house = Self {
@@ -75,6 +85,7 @@ impl House {
             clock: MockClock::at("2026-11-21T12:00:00Z"),
             jumio: Arc::new(TestJumio::default()),
             config,
+            retrievals,
             process: None,
             dir,
             starts: 0,
@@ -121,7 +132,7 @@ impl House {
             audit: audit.clone(),
             queue: queue.clone(),
             budget: Budget::in_memory(clock.clone(), &[Limit::per_second(1000)]),
-            retrievals: Budget::in_memory(clock.clone(), &[Limit::per_second(1000)]),
+            retrievals: Budget::in_memory(clock.clone(), &[self.retrievals]),
             health: PeerHealth::new(),
             clock,
             rng: register.records().rng().clone(),
@@ -246,6 +257,54 @@ impl House {
             }
         }
         assert!(harmed > 0);
+    }
+
+    /// An authentication of `name` against the enrollment `number` that began and ended `ago` before now.
+    pub(crate) async fn authenticated(
+        &self,
+        number: u8,
+        name: &str,
+        state: AuthenticationState,
+        ago: Duration,
+    ) -> AuthenticationId {
+        let old = self.enrollment(number).await;
+        let register = &self.now().register;
+        let at = self.time() - ago;
+        let private = AuthenticationPrivate {
+            id: AuthenticationId::random(register.records().rng().as_ref()),
+            reference: None,
+            enrollment_reference: reference(number),
+            user_reference: user(name),
+            redirect_url: None,
+            success_url: None,
+            error_url: None,
+            locale: None,
+            token_lifetime_minutes: None,
+            request_reference: None,
+        };
+        let row = AuthenticationRow {
+            state,
+            since: at,
+            created_at: at,
+            channel: Channel::Web,
+            enrollment: old.key,
+            slot: old.row.slot,
+            user: register.records().user_key(&user(name)),
+            transaction: None,
+            private: None,
+            initiated_at: None,
+            window_ends_at: None,
+            redirect_expires_at: None,
+            completed_at: state.is_final().then_some(at),
+            redeemed_at: None,
+            polls: 0,
+            asked_at: None,
+            refused_status: None,
+        };
+        let mut commit = register.records().commit();
+        register.insert_authentication(&mut commit, row, &private).await.unwrap();
+        commit.submit().await.unwrap();
+        private.id
     }
 
     pub(crate) fn minutes(&self, minutes: u64) {

@@ -6,9 +6,9 @@ use crate::{
 };
 use ::jumio::{JumioError, NewVerification, Rules, ScanState};
 use audit::Actor;
-use ingest::{CallbackOutcome, DeleteOriginal, IngestConfig, IngestError, TokenScope};
+use ingest::{CallbackOutcome, DeleteOriginal, Ingest, IngestConfig, IngestError, TokenScope};
 use model::{EnrollmentOrigin, EnrollmentState, Similarity, VerificationStatus};
-use queue::testing::assert_no_jobs_left;
+use queue::{Limit, testing::assert_no_jobs_left};
 use register::{EnrollmentFilter, IneligibleReason};
 use std::time::Duration;
 use vault::SlotStatus;
@@ -112,6 +112,75 @@ async fn a_refused_start_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_start_whose_answer_got_lost_is_told_as_unknown_and_stored_as_nothing() {
+    let house = House::new().await;
+    house.jumio.loses_answer_of("initiate");
+    match start(&house, 1, "ines").await {
+        Err(IngestError::Jumio(error)) => assert!(error.outcome_is_unknown()),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(house.ingest().get(&reference(1)).await, Err(IngestError::Unknown)));
+    assert_eq!(house.jumio.calls("initiate"), 1, "it is not repeated");
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page_and_names_each_once() {
+    let house = House::new().await;
+    for number in 1..=5 {
+        house.onboard(number, if number == 3 { "juan" } else { "ines" }).await;
+        house.minutes(1);
+    }
+    let mut filter = EnrollmentFilter { user: Some(user("ines")), ..EnrollmentFilter::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = house.ingest().list(&filter, 2).await.unwrap();
+        seen.extend(page.items.iter().map(|view| view.enrollment_transaction_reference.unwrap()));
+        let Some(next) = page.next else { break };
+        filter.after = Ingest::cursor(&Ingest::cursor_of(next));
+    }
+    assert_eq!(seen, [1, 2, 4, 5].map(reference));
+}
+
+#[tokio::test]
+async fn what_the_api_shows_has_the_contracts_names_and_nothing_of_the_face() {
+    let house = House::new().await;
+    house.onboard(1, "ines").await;
+    house.release(1).await.unwrap();
+    house.drive().await;
+    let shown = serde_json::to_value(house.view(1).await).unwrap();
+    let names: Vec<&str> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "createdAt",
+            "current",
+            "customerInternalReference",
+            "enrollmentTransactionReference",
+            "facemapBytes",
+            "hold",
+            "origin",
+            "originalDeletedAt",
+            "releasedAt",
+            "since",
+            "state",
+            "userReference",
+            "vaultedAt",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_spent_budget_puts_off_and_uses_up_no_tries() {
+    let house = House::with_retrievals(Limit { count: 1, within: Duration::from_hours(1) }).await;
+    house.onboard(1, "ines").await;
+    house.drive().await;
+    assert_eq!(house.jumio.journal(), ["status"]);
+    assert_eq!(house.view(1).await.trouble.as_deref(), Some("jumio-budget"));
+    house.drive_for(Duration::from_hours(4)).await;
+    assert_eq!(house.state(1).await, EnrollmentState::Vaulted);
+}
+
+#[tokio::test]
 async fn a_lost_callback_is_made_up_for_by_polling_on_the_published_offsets() {
     let house = House::new().await;
     start(&house, 1, "ines").await.unwrap();
@@ -119,7 +188,7 @@ async fn a_lost_callback_is_made_up_for_by_polling_on_the_published_offsets() {
     assert_eq!(house.jumio.calls("status"), 0);
     house.drive_for(Duration::from_secs(1)).await;
     assert_eq!(house.jumio.calls("status"), 1);
-    house.drive_for(Duration::from_secs(900)).await;
+    house.drive_for(Duration::from_mins(15)).await;
     assert_eq!(house.jumio.calls("status"), 10);
     assert_eq!(house.jumio.calls("details"), 0, "only the status is asked for while it is pending");
     house.jumio.change(reference(1), |scan| scan.state = ScanState::Done);
@@ -158,9 +227,11 @@ async fn what_jumio_says_has_expired_or_ended_without_data_is_abandoned() {
     assert_eq!(house.jumio.calls("facemap"), 0);
 }
 
+type Spoil = fn(&mut Scan);
+
 #[tokio::test]
 async fn each_failed_condition_makes_it_ineligible_names_itself_and_fetches_nothing() {
-    let cases: [(fn(&mut Scan), IneligibleReason); 6] = [
+    let cases: [(Spoil, IneligibleReason); 6] = [
         (|s| s.status = Some(VerificationStatus::DeniedFraud), IneligibleReason::VerificationStatus),
         (|s| s.similarity = Some(Similarity::NoMatch), IneligibleReason::Similarity),
         (|s| s.validity = Some(false), IneligibleReason::Validity),

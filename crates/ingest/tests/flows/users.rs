@@ -1,9 +1,8 @@
 //! A user has one current enrollment, and nobody takes it over.
 
-use crate::house::{House, reference, user};
+use crate::house::{House, reference};
 use ingest::{DeleteOriginal, IngestConfig, IngestError};
-use model::{AuthenticationId, AuthenticationState, Channel, EnrollmentState, Timestamp};
-use register::{AuthenticationPrivate, AuthenticationRow};
+use model::{AuthenticationState, EnrollmentState};
 use std::time::Duration;
 
 async fn ready(house: &House, number: u8, name: &str) {
@@ -11,50 +10,6 @@ async fn ready(house: &House, number: u8, name: &str) {
     house.release(number).await.unwrap();
     house.drive().await;
     assert_eq!(house.state(number).await, EnrollmentState::Ready);
-}
-
-/// An authentication of `name` against the enrollment `number` that ended `ago` before now.
-async fn authenticated(house: &House, number: u8, name: &str, state: AuthenticationState, ago: Duration) {
-    let old = house.enrollment(number).await;
-    let register = &house.now().register;
-    let at: Timestamp = house.time() - ago;
-    let mut id = [number; 16];
-    id[0] = u8::try_from(house.time().as_second() % 256).unwrap();
-    id[1] = state as u8;
-    let private = AuthenticationPrivate {
-        id: AuthenticationId::from_bytes(id),
-        reference: None,
-        enrollment_reference: reference(number),
-        user_reference: user(name),
-        redirect_url: None,
-        success_url: None,
-        error_url: None,
-        locale: None,
-        token_lifetime_minutes: None,
-        request_reference: None,
-    };
-    let row = AuthenticationRow {
-        state,
-        since: at,
-        created_at: at,
-        channel: Channel::Web,
-        enrollment: old.key,
-        slot: old.row.slot,
-        user: register.records().user_key(&user(name)),
-        transaction: None,
-        private: None,
-        initiated_at: None,
-        window_ends_at: None,
-        redirect_expires_at: None,
-        completed_at: Some(at),
-        redeemed_at: None,
-        polls: 0,
-        asked_at: None,
-        refused_status: None,
-    };
-    let mut commit = register.records().commit();
-    register.insert_authentication(&mut commit, row, &private).await.unwrap();
-    commit.submit().await.unwrap();
 }
 
 #[tokio::test]
@@ -82,9 +37,9 @@ async fn only_a_recent_passed_of_the_same_user_against_the_old_one_is_a_proof() 
     ready(&house, 3, "juan").await;
     house.onboard(2, "ines").await;
     house.drive().await;
-    authenticated(&house, 1, "ines", AuthenticationState::Failed, Duration::from_mins(5)).await;
-    authenticated(&house, 3, "juan", AuthenticationState::Passed, Duration::from_mins(5)).await;
-    authenticated(&house, 1, "ines", AuthenticationState::Passed, Duration::from_hours(25)).await;
+    house.authenticated(1, "ines", AuthenticationState::Failed, Duration::from_mins(5)).await;
+    house.authenticated(3, "juan", AuthenticationState::Passed, Duration::from_mins(5)).await;
+    house.authenticated(1, "ines", AuthenticationState::Passed, Duration::from_hours(25)).await;
     let refused = house.release_with(2, Some(1), false).await;
     assert!(matches!(refused, Err(IngestError::ReplacementNeedsProof)));
     for not_current in [2, 3, 9] {
@@ -93,7 +48,7 @@ async fn only_a_recent_passed_of_the_same_user_against_the_old_one_is_a_proof() 
     }
 
     house.minutes(1);
-    authenticated(&house, 1, "ines", AuthenticationState::Passed, Duration::from_hours(23)).await;
+    house.authenticated(1, "ines", AuthenticationState::Passed, Duration::from_hours(23)).await;
     house.release_with(2, Some(1), false).await.unwrap();
     house.drive().await;
     let (old, new) = (house.view(1).await, house.view(2).await);
