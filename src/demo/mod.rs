@@ -99,7 +99,8 @@ async fn play(
     if keep && told.is_ok() {
         keep_running(&stage, &callback_url).await?;
     }
-    drop(stop.send(()).await);
+    // A service that has ended already is what is wanted, and `run` says why.
+    let _ended = stop.send(()).await;
     let ended = running.await.map_err(Failure::failed)?;
     stage.sandbox.stop().await;
     ended.map_err(Failure::failed)?;

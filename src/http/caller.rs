@@ -53,29 +53,27 @@ fn identity_with(request: &HttpRequest, needed: &[Role]) -> Result<Identity, Pro
     Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
 }
 
-macro_rules! caller {
-    ($(#[$doc:meta])* $name:ident, $($role:ident)|+) => {
-        $(#[$doc])*
-        pub(crate) struct $name(pub(crate) Identity);
+/// The company's backend, or more.
+pub(crate) struct App(Identity);
 
-        impl FromRequest for $name {
-            type Error = Problem;
-            type Future = Ready<Result<Self, Problem>>;
-            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                ready(identity_with(request, &[$(Role::$role),+]).map(Self))
-            }
-        }
-    };
+/// Whoever may look at how the service is doing.
+pub(crate) struct Watcher;
+
+impl FromRequest for App {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(identity_with(request, &[Role::App]).map(Self))
+    }
 }
 
-caller!(
-    /// The company's backend, or more.
-    App, App
-);
-caller!(
-    /// Whoever may look at how the service is doing.
-    Watcher, Operator | Auditor
-);
+impl FromRequest for Watcher {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(identity_with(request, &[Role::Operator, Role::Auditor]).map(|_| Self))
+    }
+}
 
 impl App {
     /// The caller as the audit trail names them.
