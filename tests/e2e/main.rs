@@ -1,0 +1,6 @@
+//! End to end: the real program as a process of its own, against a simulated Jumio.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod house;
+mod story;
