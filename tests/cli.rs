@@ -7,7 +7,7 @@ use std::{
     io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 fn vault(args: &[&str]) -> Command {
@@ -230,7 +230,29 @@ fn the_sandbox_runs_alone_until_it_is_asked_to_stop() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("simulator at http://").unwrap_or_else(|| panic!("{line}"));
     std::net::TcpStream::connect(address).unwrap();
+    assert_eq!(terminated(&mut child), Some(0));
+}
+
+/// Asks a process to stop, and waits for its code.
+fn terminated(child: &mut Child) -> Option<i32> {
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn the_service_stops_softly_when_it_is_asked_to_and_that_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(code(&run(&["init", "--dir", text(dir.path()), "--sandbox", "http://127.0.0.1:9191"])), 0);
+    let mut child = vault(&["serve", "--config", text(&dir.path().join("config.toml"))])
+        .env("FACEMAP_VAULT__SERVER__PUBLIC_LISTEN", "127.0.0.1:0")
+        .env("FACEMAP_VAULT__SERVER__PRIVATE_LISTEN", "127.0.0.1:0")
+        .env("FACEMAP_VAULT__STORE__MIN_FREE_BYTES", "0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(log.by_ref().any(|line| line.unwrap().contains("Listening.")), "it ended before it listened");
+    assert_eq!(terminated(&mut child), Some(0));
+    assert!(log.any(|line| line.unwrap().contains("asked to stop")));
 }
