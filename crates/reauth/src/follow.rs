@@ -5,6 +5,7 @@ use crate::{
     Reauth,
     error::ReauthError,
     judge::{self, Verdict},
+    look_up::too_soon,
     window,
 };
 use async_trait::async_trait;
@@ -53,7 +54,11 @@ impl Reauth {
     async fn follow(&self, id: AuthenticationId, lease: &Lease) -> Result<(), ReauthError> {
         let mut commit = self.parts.register.records().commit();
         let step = match self.parts.register.authentication(id).await? {
-            Some(mut authentication) => self.look(&mut commit, &mut authentication).await?,
+            // A callback may come many times over, and somebody may be waiting: Jumio is not asked more often for that.
+            Some(mut found) => match too_soon(found.row.asked_at, self.now()) {
+                Some(at) if found.row.state == AuthenticationState::Initiated => Step::Later(at),
+                _ => self.look(&mut commit, &mut found).await?,
+            },
             None => Step::Over,
         };
         match step {
@@ -103,7 +108,12 @@ impl Reauth {
             Ok(details) => Self::verdict(authentication, &details),
             // Gone at Jumio: nothing will ever be confirmed.
             Err(jumio::JumioError::NotFound) => Verdict::Pending,
-            Err(error) => return Err(ReauthError::from_jumio(&error, RETRIEVAL_BACKOFF)),
+            Err(error) => {
+                if let jumio::JumioError::RateLimited { retry_after } = &error {
+                    self.parts.retrievals.penalise(*retry_after);
+                }
+                return Err(ReauthError::from_jumio(&error, RETRIEVAL_BACKOFF));
+            }
         };
         let end = match verdict {
             Verdict::Final(state) => Some(state),
@@ -159,7 +169,7 @@ impl Reauth {
         (now >= end + GIVE_UP_AFTER_WINDOW).then_some(AuthenticationState::Expired)
     }
 
-    /// The next time on the schedule, counted from the initiate; after its last, every interval of its last two.
+    /// The next time on the schedule, counted from the initiate; after its last, as long again as that one was.
     fn next_poll(&self, authentication: &Authentication, now: Timestamp) -> Timestamp {
         let from = authentication.row.initiated_at.unwrap_or(authentication.row.created_at);
         let polls = &self.config.result_polls;

@@ -12,7 +12,7 @@ use crate::{
 use audit::Actor;
 use jiff::Timestamp;
 use model::{AuthenticationId, EnrollmentState, UserReference};
-use register::{Enrollment, EnrollmentFilter, WindowRow};
+use register::{Enrollment, EnrollmentFilter, RegisterError, WindowRow};
 use std::time::Duration;
 
 /// Rounds of looking and deciding at most, before a caller is told to come back: more than anybody's patience.
@@ -36,13 +36,15 @@ impl Reauth {
         actor: Actor,
     ) -> Result<Initiated, ReauthError> {
         let deadline = self.now() + self.config.wait;
+        let mut open_at_first = None;
         for _ in 0..MOST_ROUNDS {
             let enrollment = self.usable_enrollment(&request).await?;
             let stored = self.parts.register.window(enrollment.key).await?;
             let row = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
+            let first = *open_at_first.get_or_insert_with(|| window::open(&row));
             let replaces = match window::find(&row, self.parts.process, self.now()) {
                 Finding::Free => None,
-                Finding::Open(id) => match self.meet_open(id, &row, &request).await? {
+                Finding::Open(id) => match self.meet_open(id, first, &enrollment, &row, &request).await? {
                     Met::Answered(answer) => return Ok(*answer),
                     Met::Replacing(id) => Some(id),
                 },
@@ -66,7 +68,7 @@ impl Reauth {
                 }
             };
             let claim = Claim::new(self, enrollment, stored, request.clone(), replaces, actor.clone())?;
-            let flight = tokio::spawn(self.clone().fly(claim, ticket, deadline));
+            let flight = self.runtime.spawn(self.clone().fly(claim, ticket, deadline));
             match flight.await {
                 Ok(Ok(Some(answer))) => return Ok(answer),
                 Ok(Ok(None)) => {}
@@ -113,27 +115,39 @@ impl Reauth {
         }
     }
 
+    /// `first` is what was open when the request came in: only that is replaced by a request that another one with the
+    /// same parameters has overtaken. Otherwise, of several simultaneous replacements each would end the one before it.
     async fn meet_open(
         &self,
         id: AuthenticationId,
+        first: Option<AuthenticationId>,
+        enrollment: &Enrollment,
         row: &WindowRow,
         request: &AuthenticationRequest,
     ) -> Result<Met, ReauthError> {
         let now = self.now();
-        if request.if_open == IfOpen::Replace {
-            return match window::may_replace(row, now) {
-                Ok(()) => Ok(Met::Replacing(id)),
-                Err(at) => Err(ReauthError::TooManyReplacements { retry_after: until(now, at) }),
-            };
-        }
-        let open = self.parts.register.authentication(id).await?.ok_or(ReauthError::UnknownAuthentication)?;
+        let open = self.parts.register.authentication(id).await?.ok_or(RegisterError::Damaged)?;
         let private = open.private.as_ref().ok_or(ReauthError::Purged)?;
+        if open.row.enrollment != enrollment.key || private.user_reference != request.user_reference {
+            return Err(RegisterError::WrongPerson.into());
+        }
         let differs = request.differs(&open, private);
+        let serves = match request.if_open {
+            IfOpen::Reuse => true,
+            IfOpen::Tell => differs.is_empty(),
+            IfOpen::Replace => differs.is_empty() && first != Some(id),
+        };
         let view = AuthenticationView::of(&open, now);
-        if differs.is_empty() || request.if_open == IfOpen::Reuse {
+        if serves {
             return Ok(Met::Answered(Box::new(Initiated { authentication: view, deduplicated: true })));
         }
-        Err(ReauthError::AuthenticationOpen { open: Box::new(view), differs })
+        if request.if_open == IfOpen::Tell {
+            return Err(ReauthError::AuthenticationOpen { open: Box::new(view), differs });
+        }
+        match window::may_replace(row, now) {
+            Ok(()) => Ok(Met::Replacing(id)),
+            Err(at) => Err(ReauthError::TooManyReplacements { retry_after: until(now, at) }),
+        }
     }
 
     /// Waits for another caller's post. `Ok`: look again.

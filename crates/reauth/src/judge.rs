@@ -60,6 +60,10 @@ pub fn judge(
         return Verdict::NotOurs(Mismatch::User);
     }
     let Some(state) = final_state(details.result) else { return Verdict::Pending };
+    // A name that is none of a user's says as little as another user's; it comes as no name and an unknown value.
+    if details.user_reference.is_none() && details.unknown_values > 0 {
+        return Verdict::NotOurs(Mismatch::User);
+    }
     let earliest = created_at - SignedDuration::from_secs(limits::CLOCK_SKEW_SECONDS);
     if details.date.is_none_or(|date| date < earliest) {
         return Verdict::NotOurs(Mismatch::Date);
@@ -152,6 +156,8 @@ mod tests {
         assert_eq!(verdict(|d| d.reference = None), Verdict::NotOurs(Transaction));
         assert_eq!(verdict(|d| d.enrollment = Some(OTHER.parse().unwrap())), Verdict::NotOurs(Enrollment));
         assert_eq!(verdict(|d| d.enrollment = None), Verdict::NotOurs(Enrollment));
+        let unreadable = verdict(|d| (d.user_reference, d.unknown_values) = (None, 1));
+        assert_eq!(unreadable, Verdict::NotOurs(User), "a name in a form that no user has");
         assert_eq!(verdict(|d| d.user_reference = Some("user-2".parse().unwrap())), Verdict::NotOurs(User));
         let skew = SignedDuration::from_secs(limits::CLOCK_SKEW_SECONDS);
         let just_too_old = created() - skew - SignedDuration::from_millis(1);

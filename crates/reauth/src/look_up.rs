@@ -43,12 +43,20 @@ impl Reauth {
         loop {
             let found = self.find(id_or_reference).await?;
             let now = self.now();
-            let waiting = found.row.state == AuthenticationState::Initiated && now < deadline;
-            if !waiting {
+            let open =
+                matches!(found.row.state, AuthenticationState::Initiating | AuthenticationState::Initiated);
+            if !open || now >= deadline {
                 return Ok(AuthenticationView::of(&found, now));
             }
-            if may_ask(&found, now) {
-                self.ask_now(found).await?;
+            let last = found.row.asked_at.or(found.row.initiated_at);
+            if found.row.state == AuthenticationState::Initiated && too_soon(last, now).is_none() {
+                let service = self.clone();
+                // A task of its own: an answer that comes after the caller's patience is not lost.
+                let asking = self.runtime.spawn(async move { service.ask_now(found).await });
+                tokio::select! {
+                    asked = asking => asked.unwrap_or(Err(ReauthError::Stopping))?,
+                    () = self.parts.clock.sleep(until(now, deadline)) => {}
+                }
                 continue;
             }
             self.parts.clock.sleep(until(now, deadline).min(LOOK_EVERY)).await;
@@ -98,8 +106,9 @@ impl Reauth {
     }
 }
 
-fn may_ask(found: &Authentication, now: Timestamp) -> bool {
+/// When Jumio may be asked again, if it was asked just now. A time in the future is a clock that was put back: it holds
+/// nothing up.
+pub(crate) fn too_soon(asked_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     let pause = SignedDuration::from_secs(limits::RESULT_ASK_SECONDS);
-    let since = found.row.asked_at.or(found.row.initiated_at);
-    since.is_none_or(|since| now >= since + pause)
+    asked_at.filter(|at| *at <= now && now < *at + pause).map(|at| at + pause)
 }

@@ -13,9 +13,12 @@ use records::{Record, RecordsError};
 use register::{
     AuthenticationPrivate, AuthenticationRow, Enrollment, EnrollmentPrivate, WindowRow, WindowState,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use store::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
+
+/// When to come back if as many facemaps are in memory as may be, for as long as the caller waits.
+const NO_PLACE_RETRY: Duration = Duration::from_secs(1);
 
 /// The right to post, and everything that the post needs.
 pub(crate) struct Claim {
@@ -132,6 +135,9 @@ impl Reauth {
         }
         let answer = self.parts.jumio.initiate_authentication(&self.metadata(claim), facemap).await;
         drop(place);
+        if !matches!(&answer, Err(error) if error.is_outage()) {
+            self.parts.peer.answered(self.now());
+        }
         match Sent::of(answer) {
             Sent::Created(started) => self.settle_initiated(claim, &stroke, &started).await,
             Sent::NotCreated(error) => self.settle_not_created(claim, &stroke, &error).await,
@@ -141,9 +147,13 @@ impl Reauth {
 
     /// What must be had before anything is sent: a place in the budget, the begin in the book, the facemap.
     async fn make_ready(&self, claim: &Claim, deadline: Timestamp) -> Result<Ready, ReauthError> {
-        // A stopping service takes no more facemaps out.
-        let place =
-            Arc::clone(&self.facemaps).acquire_owned().await.map_err(|_closed| ReauthError::Stopping)?;
+        let place = tokio::select! {
+            // A stopping service takes no more facemaps out.
+            place = Arc::clone(&self.facemaps).acquire_owned() => place.map_err(|_closed| ReauthError::Stopping)?,
+            () = self.parts.clock.sleep(until(self.now(), deadline)) => {
+                return Err(ReauthError::BudgetSpent { retry_after: NO_PLACE_RETRY });
+            }
+        };
         let wait = until(self.now(), deadline);
         let _permit = self.parts.budget.acquire(Lane::Authentication, wait).await?;
         let begin = Begin::about(Action::AuthenticationPosted, claim.enrollment.key.0, claim.actor.clone())

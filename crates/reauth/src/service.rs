@@ -8,6 +8,7 @@ use model::{AuthenticationId, Clock, Rng};
 use queue::{Budget, PeerHealth, Queue};
 use register::Register;
 use std::{fmt, sync::Arc, time::Duration};
+use tokio::{runtime::Handle, sync::Semaphore};
 use vault::Vault;
 
 /// The keys of `[reauth]` that act here, with their units.
@@ -32,7 +33,7 @@ pub struct ReauthParts {
     /// Who is enrolled, and who is being re-authenticated.
     pub register: Register,
     /// Where the facemaps rest.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// Jumio.
     pub jumio: Arc<dyn JumioApi>,
     /// The book.
@@ -61,15 +62,22 @@ pub struct Reauth {
     pub(crate) parts: Arc<ReauthParts>,
     pub(crate) config: Arc<ReauthConfig>,
     pub(crate) flights: SingleFlight,
-    pub(crate) facemaps: Arc<tokio::sync::Semaphore>,
+    pub(crate) facemaps: Arc<Semaphore>,
+    /// Posts run here, and not on the threads of a listener, which end before they do.
+    pub(crate) runtime: Handle,
 }
 
 impl Reauth {
-    /// The service on these parts. Call [`Reauth::recover_all`] before the first request.
+    /// The service on these parts, within the runtime that outlives all requests. Call [`Reauth::recover_all`] before
+    /// the first request.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     #[must_use]
     pub fn new(parts: ReauthParts, config: ReauthConfig) -> Self {
-        let facemaps = Arc::new(tokio::sync::Semaphore::new(config.most_facemaps));
-        Self { parts: Arc::new(parts), config: Arc::new(config), flights: SingleFlight::default(), facemaps }
+        let facemaps = Arc::new(Semaphore::new(config.most_facemaps));
+        let (parts, config, flights) = (Arc::new(parts), Arc::new(config), SingleFlight::default());
+        Self { parts, config, flights, facemaps, runtime: Handle::current() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -80,6 +88,12 @@ impl Reauth {
     #[must_use]
     pub fn posts_under_way(&self) -> usize {
         self.flights.len()
+    }
+
+    /// Callers that wait for somebody else's post.
+    #[must_use]
+    pub fn callers_waiting(&self) -> usize {
+        self.flights.waiting()
     }
 }
 

@@ -9,13 +9,13 @@ use crate::{
     view::{AuthenticationView, Initiated},
     window,
 };
-use audit::{Details, Outcome, Stroke};
+use audit::{Action, Details, Note, Outcome, Stroke};
 use jiff::{SignedDuration, Timestamp};
 use jumio::{Journey, JumioError, StartedAuthentication};
-use model::{AuthenticationState, Channel};
+use model::{AuthenticationId, AuthenticationState, Channel};
 use queue::Lane;
 use records::{Commit, Record};
-use register::{Authentication, WindowRow};
+use register::{Authentication, RegisterError, WindowRow};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -60,7 +60,8 @@ impl Reauth {
         started: &StartedAuthentication,
     ) -> Result<Initiated, ReauthError> {
         let now = self.now();
-        let settled = until_no_conflict!(self.commit_initiated(claim, stroke, started, now))?;
+        let settled = until_no_conflict!(self.commit_initiated(claim, stroke, started, now))
+            .map_err(|error| self.unsettled(claim, &error))?;
         Ok(Initiated { authentication: AuthenticationView::of(&settled, now), deduplicated: false })
     }
 
@@ -112,7 +113,8 @@ impl Reauth {
             JumioError::RateLimited { .. } => Some(429),
             _ => None,
         };
-        until_no_conflict!(self.commit_not_created(claim, stroke, status))?;
+        until_no_conflict!(self.commit_not_created(claim, stroke, status))
+            .map_err(|error| self.unsettled(claim, &error))?;
         let backoff = self.parts.budget.wait(Lane::Authentication).max(SHORTEST_BACKOFF);
         Err(ReauthError::from_jumio(error, backoff))
     }
@@ -128,7 +130,9 @@ impl Reauth {
         authentication.row.enter(AuthenticationState::Refused, self.now());
         authentication.row.refused_status = status;
         self.parts.register.update_authentication(&mut commit, &authentication).await?;
-        self.put_window_back(&mut commit, claim).await?;
+        // Only an answer of Jumio's ends a row of unknown outcomes.
+        let row = if status.is_some() { window::refused } else { window::give_back };
+        self.put_window_back(&mut commit, claim, row).await?;
         let why = Details::new().with("why", "not-created");
         self.parts.audit.finish_with(&mut commit, stroke, Outcome::Refused, why);
         commit.submit().await?;
@@ -147,7 +151,8 @@ impl Reauth {
             "The outcome of an initiate request to Jumio is unknown ({error}). It is not repeated by itself."
         );
         let now = self.now();
-        let settled_at = until_no_conflict!(self.commit_unknown(claim, stroke, now))?;
+        let settled_at = until_no_conflict!(self.commit_unknown(claim, stroke, now))
+            .map_err(|error| self.unsettled(claim, &error))?;
         Err(ReauthError::OutcomeUnknown { retry_after: until(now, settled_at) })
     }
 
@@ -181,7 +186,7 @@ impl Reauth {
 
     async fn commit_given_back(&self, claim: &Claim, stroke: Option<&Stroke>) -> Result<(), ReauthError> {
         let mut commit = self.parts.register.records().commit();
-        self.put_window_back(&mut commit, claim).await?;
+        self.put_window_back(&mut commit, claim, window::give_back).await?;
         if let Some(stroke) = stroke {
             let why = Details::new().with("why", "not-sent");
             self.parts.audit.finish_with(&mut commit, stroke, Outcome::Failed, why);
@@ -196,21 +201,44 @@ impl Reauth {
         Ok((stored, row))
     }
 
-    async fn put_window_back(&self, commit: &mut Commit, claim: &Claim) -> Result<(), ReauthError> {
+    async fn put_window_back(
+        &self,
+        commit: &mut Commit,
+        claim: &Claim,
+        row: impl FnOnce(&WindowRow, Option<(AuthenticationId, Timestamp)>) -> WindowRow,
+    ) -> Result<(), ReauthError> {
         let register = &self.parts.register;
         let Some(stored) = register.window(claim.enrollment.key).await? else { return Ok(()) };
         if window::holder(&stored.value) != Some(claim.id) {
             return Ok(());
         }
         let still_open = self.still_open(claim.replaces).await?;
-        let row = window::give_back(&stored.value, still_open);
+        let row = row(&stored.value, still_open);
         register.put_window(commit, claim.enrollment.key, Some(&stored), &row);
         Ok(())
     }
 
     async fn own(&self, claim: &Claim) -> Result<Authentication, ReauthError> {
-        let found = self.parts.register.authentication(claim.id).await?;
-        found.ok_or(ReauthError::UnknownAuthentication)
+        let found = self.parts.register.authentication(claim.id).await?.ok_or(RegisterError::Damaged)?;
+        if found.row.state == AuthenticationState::Initiating {
+            return Ok(found);
+        }
+        // Somebody took this process for gone: the outcome counts as unknown, and nothing may pass it any more.
+        Err(self.outcome_unknown())
+    }
+
+    /// What came of a post could not be written down: the window still says `posting`, so the next who asks, or the next
+    /// start, makes the outcome unknown. The caller hears so now.
+    fn unsettled(&self, claim: &Claim, error: &ReauthError) -> ReauthError {
+        tracing::error!(
+            authentication = %claim.id,
+            "The outcome of an initiate request to Jumio could not be recorded ({error}). It counts as unknown."
+        );
+        self.outcome_unknown()
+    }
+
+    fn outcome_unknown(&self) -> ReauthError {
+        ReauthError::OutcomeUnknown { retry_after: self.config.settle.try_into().unwrap_or_default() }
     }
 
     /// The one that was knowingly replaced is over only now that the new one exists.
@@ -221,6 +249,10 @@ impl Reauth {
             old.row.enter(AuthenticationState::Superseded, now);
             old.row.completed_at = Some(now);
             self.parts.register.update_authentication(commit, &old).await?;
+            let key = claim.enrollment.key.0;
+            let note = Note::about(Action::AuthenticationSuperseded, key, claim.actor.clone());
+            let note = note.with("authentication", id).with("by", claim.id);
+            self.parts.audit.note(commit, note);
         }
         Ok(())
     }

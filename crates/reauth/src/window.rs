@@ -138,6 +138,12 @@ pub fn unknown(row: &WindowRow, by: AuthenticationId, now: Timestamp, settle: Si
     }
 }
 
+/// The window after Jumio's refusal: a known outcome, so the unknown ones are no longer in a row.
+#[must_use]
+pub fn refused(row: &WindowRow, still_open: Option<(AuthenticationId, Timestamp)>) -> WindowRow {
+    WindowRow { unknown_in_a_row: 0, ..give_back(row, still_open) }
+}
+
 /// The window when nothing was created: free again, or still open with the transaction that was to be replaced.
 #[must_use]
 pub fn give_back(row: &WindowRow, still_open: Option<(AuthenticationId, Timestamp)>) -> WindowRow {
@@ -174,6 +180,15 @@ pub fn replaced(row: &WindowRow) -> Option<AuthenticationId> {
     match &row.state {
         WindowState::Claimed { replaces, .. } | WindowState::Posting { replaces, .. } => *replaces,
         _ => None,
+    }
+}
+
+/// The transaction that is open at Jumio as far as the window says; also while somebody is about to take its place.
+#[must_use]
+pub fn open(row: &WindowRow) -> Option<AuthenticationId> {
+    match &row.state {
+        WindowState::Initiated { by, .. } => Some(*by),
+        _ => replaced(row),
     }
 }
 

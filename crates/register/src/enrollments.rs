@@ -110,7 +110,10 @@ impl Register {
             return Ok(keys.into_iter().map(|(_, _, key)| key).collect());
         }
         if let Some(state) = filter.state {
-            let last = last.map(|(key, row)| row.state_key(key));
+            // One that went on to another state since the page before has left no trace of its place. It entered the
+            // state at or after its creation: from there on nobody is missed, though some may be shown again.
+            let place = |row: &EnrollmentRow| if row.state == state { row.since } else { row.created_at };
+            let last = last.map(|(key, row)| (state_number(state), place(&row), key));
             let keys =
                 BY_STATE.keys(&self.records, (state_number(state),).encode(), last.as_ref(), limit).await?;
             return Ok(keys.into_iter().map(|(_, _, key)| key).collect());

@@ -34,13 +34,19 @@ impl Register {
         let found = found.value;
         let unusable = |text: &str| Err(RecordsError::Store(StoreError::Unusable(text.to_owned())).into());
         if found.format != FORMAT {
-            return unusable("its records are of a newer version of facemap-vault; start that version, nothing was changed");
+            return unusable(
+                "its records are of a newer version of facemap-vault; start that version, nothing was changed",
+            );
         }
         if found.vault != self.vault.id() {
-            return unusable("it belongs to another slot file; check store.path and store.slots_path in the configuration");
+            return unusable(
+                "it belongs to another slot file; check store.path and store.slots_path in the configuration",
+            );
         }
         if found.simulated != (self.vault.mode() == Mode::Simulated) {
-            return unusable("it was made for simulated people and the slots for real ones, or the other way round");
+            return unusable(
+                "it was made for simulated people and the slots for real ones, or the other way round",
+            );
         }
         Ok(self.vault.check_epoch(found.epoch)?)
     }
