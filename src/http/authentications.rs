@@ -55,7 +55,7 @@ struct ListQuery {
 pub(crate) async fn initiate(
     request: HttpRequest,
     caller: App,
-    body: web::Bytes,
+    body: body::Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let wanted: Wanted = body::json(&request, &body)?;
@@ -139,7 +139,7 @@ pub(crate) async fn redeem(
     request: HttpRequest,
     caller: App,
     id: web::Path<String>,
-    body: web::Bytes,
+    body: body::Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let wanted: Redeem = body::json(&request, &body)?;

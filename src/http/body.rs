@@ -1,17 +1,39 @@
 //! Bodies and queries of the private API: JSON, strictly.
 
 use super::problem::Problem;
-use actix_web::{HttpRequest, http::StatusCode, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
+use futures_util::future::LocalBoxFuture;
 use model::{limits, text::printable};
 use serde::de::DeserializeOwned;
 
+/// A body that was read whole. One that is too large, or breaks off, is a problem like any other.
+pub(crate) struct Body(web::Bytes);
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let reading = web::Bytes::from_request(request, payload);
+        Box::pin(async move { reading.await.map(Self).map_err(|error| not_read(&error)) })
+    }
+}
+
+fn not_read(error: &actix_web::Error) -> Problem {
+    if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("A body has at most {} bytes; nothing was done.", limits::API_BODY_BYTES);
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail);
+    }
+    Problem::invalid("", "the body could not be read to its end")
+}
+
 /// Reads a JSON body. Unknown fields and wrong types are refused with the place where they stand.
-pub(crate) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &web::Bytes) -> Result<T, Problem> {
+pub(crate) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &Body) -> Result<T, Problem> {
     if !is_json(request) {
         let detail = "Send the body as `Content-Type: application/json`.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let mut deserializer = serde_json::Deserializer::from_slice(&body.0);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer_of(error.path());
         Problem::invalid(pointer, told(error.inner()))
@@ -23,9 +45,9 @@ pub(crate) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &web::Bytes
 /// As [`json`]; no body at all is an empty object.
 pub(crate) fn json_or_default<T: DeserializeOwned + Default>(
     request: &HttpRequest,
-    body: &web::Bytes,
+    body: &Body,
 ) -> Result<T, Problem> {
-    if body.is_empty() { Ok(T::default()) } else { json(request, body) }
+    if body.0.is_empty() { Ok(T::default()) } else { json(request, body) }
 }
 
 /// Reads the query, strictly.

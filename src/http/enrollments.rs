@@ -36,7 +36,7 @@ struct ListQuery {
 pub(crate) async fn announce(
     request: HttpRequest,
     caller: App,
-    body: web::Bytes,
+    body: body::Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let Announcement { transaction_reference, user_reference } = body::json(&request, &body)?;
@@ -78,7 +78,7 @@ pub(crate) async fn release(
     request: HttpRequest,
     caller: App,
     reference: web::Path<String>,
-    body: web::Bytes,
+    body: body::Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let Wish { replaces } = body::json_or_default(&request, &body)?;

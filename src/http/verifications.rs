@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(crate) async fn start(
     request: HttpRequest,
     caller: App,
-    body: web::Bytes,
+    body: body::Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let fields: Value = body::json(&request, &body)?;

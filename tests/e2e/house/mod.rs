@@ -2,9 +2,11 @@
 
 mod journal;
 mod process;
+mod recorder;
 
 pub(crate) use journal::{Journal, at, time};
 pub(crate) use process::{LOOK_EVERY, PATIENCE, Start, Vault, below, free_port, printed, program, run, tail};
+pub(crate) use recorder::Recorder;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::{RequestBuilder, header::HeaderMap};
