@@ -175,7 +175,8 @@ impl Ingest {
             read = EPOCHS.get(self.records(), &(number,)).await?.ok_or(IngestError::DamagedCallback)?;
         }
         self.forget_epoch().await;
-        for state in [CallbackState::Pending, CallbackState::Dead] {
+        // Pending twice: what is laid out again from the dead ones in the meantime is pending at the second look.
+        for state in [CallbackState::Pending, CallbackState::Dead, CallbackState::Pending] {
             self.move_bodies(number, state).await?;
         }
         self.vault.burn(read.value.slot).await?;

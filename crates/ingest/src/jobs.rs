@@ -13,6 +13,7 @@ use records::{Commit, EnrollmentKey};
 use register::Enrollment;
 use serde_json::Value;
 use std::time::Duration;
+use vault::VaultError;
 
 const KINDS: [Kind; 3] = [Kind::Callback, Kind::Enrollment, Kind::InboxEpoch];
 /// How long a job waits in its hand for the retrieval budget.
@@ -144,7 +145,8 @@ impl Ingest {
     ) -> Result<(), IngestError> {
         let is_news = enrollment.row.trouble.as_deref() != Some(code);
         enrollment.row.trouble = Some(code.to_owned());
-        if retried == Retried::DeadLetter {
+        // What is ineligible stays so, whatever became of the deletion of its original.
+        if retried == Retried::DeadLetter && enrollment.row.state != EnrollmentState::Ineligible {
             enrollment.row.enter(EnrollmentState::Failed, self.clock.now());
             let note = Note::about(Action::EnrollmentFailed, enrollment.key.0, Actor::System);
             self.audit.note(commit, note.ended(Outcome::Failed).with("why", code));
@@ -160,13 +162,14 @@ impl Ingest {
             IngestError::Jumio(JumioError::Credentials)
             | IngestError::Busy
             | IngestError::Audit(_)
-            | IngestError::Records(_) => Failure::here(code),
+            | IngestError::Records(_)
+            | IngestError::Vault(VaultError::Poisoned | VaultError::Stopping) => Failure::here(code),
             IngestError::Jumio(JumioError::RateLimited { retry_after }) => {
                 Failure::here(code).not_before(retry_after.unwrap_or_default())
             }
             IngestError::Jumio(error) if error.is_outage() => Failure::peer(code, &self.health),
             IngestError::Budget { retry_after } => Failure::here(code).not_before(whole_millis(*retry_after)),
-            IngestError::Vault(vault::VaultError::ReadBack(_)) => Failure::item(code),
+            IngestError::Vault(VaultError::ReadBack(_)) => Failure::item(code),
             IngestError::Vault(error) if error.is_retryable() => Failure::here(code),
             _ => Failure::item(code),
         }

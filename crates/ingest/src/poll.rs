@@ -2,10 +2,10 @@
 
 use crate::{
     Ingest, IngestError, schedule,
-    step::{Step, Then},
+    step::{Step, Then, trouble},
 };
 use audit::{Action, Actor, Note};
-use jumio::Progress;
+use jumio::{JumioError, Progress};
 use model::{EnrollmentOrigin, EnrollmentState};
 use register::Enrollment;
 
@@ -25,20 +25,32 @@ impl Ingest {
             return Ok(Step::new(self.records().commit(), Then::At(due)));
         }
         self.draw_retrieval().await?;
-        let state = self.heard(self.jumio.scan_status(reference).await)?;
+        let progress = match self.heard(self.jumio.scan_status(reference).await) {
+            Ok(state) => {
+                enrollment.row.trouble = None;
+                state.progress()
+            }
+            // Not there yet, or mistyped: asked for on the same schedule, not more often.
+            Err(IngestError::Jumio(JumioError::NotFound)) => {
+                enrollment.row.trouble = Some(trouble::UNKNOWN_AT_JUMIO.to_owned());
+                Progress::Waiting
+            }
+            Err(error) => return Err(error),
+        };
+        let was_seen = enrollment.row.trouble.as_deref() != Some(trouble::UNKNOWN_AT_JUMIO);
         let now = self.clock.now();
         let mut commit = self.records().commit();
-        let then = match state.progress() {
+        let then = match progress {
             Progress::Finished => {
                 enrollment.row.enter(EnrollmentState::Received, now);
                 Then::At(now)
             }
             Progress::Lapsed => self.abandon(&mut commit, &mut enrollment, "expired"),
             Progress::Waiting if now >= self.abandon_at(&enrollment) => {
-                self.abandon(&mut commit, &mut enrollment, "never-finished")
+                let why = if was_seen { "never-finished" } else { trouble::UNKNOWN_AT_JUMIO };
+                self.abandon(&mut commit, &mut enrollment, why)
             }
             Progress::Waiting => {
-                enrollment.row.trouble = None;
                 enrollment.row.polls = enrollment.row.polls.saturating_add(1);
                 let next = schedule::next_poll(&self.config, enrollment.row.since, enrollment.row.polls, now);
                 Then::At(next.min(self.abandon_at(&enrollment).max(now)))

@@ -29,6 +29,7 @@ impl Step {
 
 /// Why something waits or failed: codes for the API and the log.
 pub(crate) mod trouble {
+    pub(crate) const UNKNOWN_AT_JUMIO: &str = "unknown-at-jumio";
     pub(crate) const ANOTHER_IS_CURRENT: &str = "another-is-current";
     pub(crate) const ORIGINAL_STILL_THERE: &str = "original-still-there";
 }
@@ -39,7 +40,7 @@ pub(crate) fn code_of(error: &IngestError, state: EnrollmentState) -> &'static s
         IngestError::Jumio(JumioError::NotFound) if state == EnrollmentState::Fetching => {
             "facemap-not-available"
         }
-        IngestError::Jumio(JumioError::NotFound) => "unknown-at-jumio",
+        IngestError::Jumio(JumioError::NotFound) => trouble::UNKNOWN_AT_JUMIO,
         IngestError::Jumio(JumioError::Refused { .. }) => "jumio-refused",
         IngestError::Jumio(JumioError::Malformed { .. }) => "jumio-answer-unusable",
         IngestError::Jumio(JumioError::Guarded { .. }) => "refused-by-guard",

@@ -11,7 +11,8 @@ use model::{
     Rng, UserReference, clock::MockClock, rng::SeededRng,
 };
 use queue::{
-    Budget, Handler as _, HandlerError, Kind, Limit, PeerHealth, Queue, QueueConfig, RetryPolicy, testing,
+    Budget, Handler as _, HandlerError, Kind, Limit, PeerHealth, Queue, QueueConfig, QueueError, RetryPolicy,
+    testing,
 };
 use records::Records;
 use register::{AuthenticationPrivate, AuthenticationRow, Enrollment, Register};
@@ -162,8 +163,12 @@ impl House {
                 return Ok(runs);
             };
             match process.ingest.handle(&lease).await {
-                Ok(()) => {}
-                Err(HandlerError::Conflict) => lease.release().await?,
+                // Lost: the clock went on and somebody else has the job now.
+                Ok(()) | Err(HandlerError::LeaseLost) => {}
+                Err(HandlerError::Conflict) => match lease.release().await {
+                    Ok(()) | Err(QueueError::LeaseLost { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                },
                 Err(error) => return Err(error),
             }
         }

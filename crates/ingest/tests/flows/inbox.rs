@@ -8,8 +8,9 @@ use ingest::{CallbackOutcome, CallbackState, TokenScope};
 use model::EnrollmentState;
 use queue::testing::assert_no_jobs_left;
 use records::tables;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use store::faulty::CommitFault;
+use tokio::task::JoinSet;
 use vault::{SlotKind, SlotStatus, SlotView};
 
 async fn epochs(house: &House) -> Vec<SlotView> {
@@ -96,6 +97,41 @@ async fn an_epoch_that_was_closed_takes_no_callback_although_it_is_still_in_memo
     let id = house.receive(&callback(reference(1), "ines")).await;
     house.drive().await;
     assert_eq!(house.outcome(id).await, Some(CallbackOutcome::Foreign));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn hours_that_end_while_callbacks_come_in_and_are_judged_lose_none() {
+    let house = Arc::new(House::new().await);
+    house.onboard(1, "ines").await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..4 {
+        let house = house.clone();
+        tasks.spawn(async move {
+            let mut received = Vec::new();
+            for _ in 0..40 {
+                received.push(house.receive(&callback(reference(1), "ines")).await);
+            }
+            received
+        });
+    }
+    for _ in 0..2 {
+        let house = house.clone();
+        tasks.spawn(async move {
+            for _ in 0..30 {
+                house.minutes(13);
+                house.run().await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            Vec::new()
+        });
+    }
+    let received = tasks.join_all().await.concat();
+    assert_eq!(received.len(), 160);
+    house.drive_for(Duration::from_hours(3)).await;
+    for id in received {
+        assert!(house.outcome(id).await.is_some());
+    }
+    assert!(epochs(&house).await.iter().all(|epoch| epoch.status == SlotStatus::Burnt));
 }
 
 #[tokio::test]

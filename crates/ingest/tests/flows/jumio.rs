@@ -59,6 +59,7 @@ struct State {
     deleted: Vec<EnrollmentRef>,
     journal: Vec<String>,
     away: Option<JumioError>,
+    refuses_deletion: bool,
     lost_answers: VecDeque<&'static str>,
     next: Vec<EnrollmentRef>,
 }
@@ -95,6 +96,10 @@ impl TestJumio {
     /// The next call of this name is carried out, and its answer gets lost.
     pub(crate) fn loses_answer_of(&self, call: &'static str) {
         self.state().lost_answers.push_back(call);
+    }
+
+    pub(crate) fn refuses_deletion(&self) {
+        self.state().refuses_deletion = true;
     }
 
     pub(crate) fn journal(&self) -> Vec<String> {
@@ -185,6 +190,9 @@ impl JumioApi for TestJumio {
 
     async fn delete_scan(&self, scan: EnrollmentRef) -> Result<(), JumioError> {
         self.call("DELETE", |state| {
+            if state.refuses_deletion {
+                return Err(JumioError::Refused { status: 403 });
+            }
             let held = state.scans.get_mut(&scan).ok_or(JumioError::NotFound)?;
             if held.facemap.take().is_none() {
                 return Err(JumioError::NotFound);

@@ -214,6 +214,22 @@ async fn nobody_is_waited_for_beyond_the_tokens_end_and_a_later_callback_still_c
 }
 
 #[tokio::test]
+async fn a_reference_that_jumio_does_not_know_is_asked_for_no_more_often_than_a_pending_one() {
+    let house = House::new().await;
+    house.announce(1, "ines").await;
+    house.drive_for(Duration::from_hours(71)).await;
+    let view = house.view(1).await;
+    assert_eq!(
+        (view.state, view.trouble.as_deref()),
+        (EnrollmentState::AwaitingUser, Some("unknown-at-jumio"))
+    );
+    assert_eq!(house.jumio.calls("status"), 10 + 2);
+    house.drive_for(Duration::from_hours(24)).await;
+    assert_eq!(house.state(1).await, EnrollmentState::Abandoned);
+    assert_no_jobs_left(&house.now().queue).await;
+}
+
+#[tokio::test]
 async fn what_jumio_says_has_expired_or_ended_without_data_is_abandoned() {
     let house = House::new().await;
     house.jumio.holds(reference(1), Scan { state: ScanState::TokenExpired, ..Scan::pending("ines") });
@@ -267,6 +283,19 @@ async fn the_original_of_an_ineligible_one_goes_only_if_configured_and_never_som
     assert_eq!(house.jumio.effects(reference(1)), 1);
     assert_eq!(house.jumio.effects(reference(2)), 0, "announcing somebody's transaction must not destroy it");
     assert!(house.book().await.contains(&"OriginalDeletion Some(Done)".to_owned()));
+}
+
+#[tokio::test]
+async fn an_ineligible_one_whose_original_cannot_be_deleted_stays_ineligible() {
+    let house = House::with(IngestConfig { delete_ineligible: true, ..IngestConfig::default() }).await;
+    let denied = Scan { status: Some(VerificationStatus::DeniedFraud), ..Scan::approved("ines", b"face") };
+    house.jumio.holds(reference(1), denied);
+    house.jumio.refuses_deletion();
+    house.announce(1, "ines").await;
+    house.drive_for(Duration::from_hours(100)).await;
+    let view = house.view(1).await;
+    assert_eq!((view.state, view.trouble.as_deref()), (EnrollmentState::Ineligible, Some("jumio-refused")));
+    assert_eq!(house.now().queue.dead_letters(None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
