@@ -171,7 +171,7 @@ impl Audit {
     }
 
     /// One round of [`Audit::run`]: how long until the anchor may follow, if it is behind.
-    async fn round(&self) -> Result<Option<Duration>, AuditError> {
+    pub(crate) async fn round(&self) -> Result<Option<Duration>, AuditError> {
         self.append_pending().await?;
         let (anchored, since) = *self.inner.anchored.lock().await;
         if self.head().await? == anchored {

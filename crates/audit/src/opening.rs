@@ -66,7 +66,6 @@ impl Audit {
         let book = Self { inner: Arc::new(inner) };
         // Before the first entry: from then on a missing anchor is damage.
         book.anchor().await?;
-        book.append_pending().await?;
         book.close_interrupted().await?;
         book.close().await?;
         Ok(book)

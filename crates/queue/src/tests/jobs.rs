@@ -157,7 +157,7 @@ async fn leases_of_an_earlier_process_are_void_at_the_start_of_an_exclusive_stor
 }
 
 #[tokio::test]
-async fn what_this_process_has_leased_is_not_void_when_the_queue_is_opened_with_many_jobs() {
+async fn leases_of_an_earlier_process_are_void_for_every_job_however_many_there_are() {
     let house = House::new();
     let queue = house.open(true).await;
     for n in 0..600 {
