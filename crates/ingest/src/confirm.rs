@@ -23,7 +23,10 @@ impl Ingest {
     pub(crate) async fn confirm(&self, mut enrollment: Enrollment) -> Result<Step, IngestError> {
         let reference = Self::person(&enrollment)?.reference;
         self.draw_retrieval().await?;
-        let details = self.heard(self.jumio.scan_details(reference).await)?;
+        let details = match self.heard(self.jumio.scan_details(reference).await) {
+            Err(IngestError::Jumio(JumioError::NotFound)) => return self.confirm_by_status(enrollment).await,
+            answered => answered?,
+        };
         if details.reference != Some(reference) {
             let what = "the retrieval answer is about another transaction";
             return Err(JumioError::Malformed { what }.into());
@@ -31,10 +34,7 @@ impl Ingest {
         let now = self.clock.now();
         let mut commit = self.records().commit();
         let then = if details.state.progress() == Progress::Waiting {
-            // A hint that was early or false. The polling begins anew, for it may have been only early.
-            enrollment.row.enter(EnrollmentState::AwaitingUser, now);
-            enrollment.row.polls = 0;
-            Then::At(crate::schedule::next_poll(&self.config, now, 0, now))
+            self.wait_again(&mut enrollment)
         } else if has_no_data(&details) {
             self.abandon(&mut commit, &mut enrollment, "expired")
         } else if self.is_foreign(&enrollment, &details) {
@@ -45,6 +45,34 @@ impl Ingest {
         };
         self.register.update_enrollment(&mut commit, &enrollment).await?;
         Ok(Step::new(commit, then))
+    }
+
+    /// There are no details: not yet, no longer, or there is no such transaction. The status says which.
+    async fn confirm_by_status(&self, mut enrollment: Enrollment) -> Result<Step, IngestError> {
+        let reference = Self::person(&enrollment)?.reference;
+        self.draw_retrieval().await?;
+        let progress = match self.heard(self.jumio.scan_status(reference).await) {
+            Ok(state) => state.progress(),
+            Err(IngestError::Jumio(JumioError::NotFound)) => Progress::Waiting,
+            Err(error) => return Err(error),
+        };
+        let mut commit = self.records().commit();
+        let then = match progress {
+            Progress::Waiting => self.wait_again(&mut enrollment),
+            Progress::Lapsed => self.abandon(&mut commit, &mut enrollment, "expired"),
+            // They follow; the job comes back for them.
+            Progress::Finished => return Err(JumioError::NotFound.into()),
+        };
+        self.register.update_enrollment(&mut commit, &enrollment).await?;
+        Ok(Step::new(commit, then))
+    }
+
+    /// A hint that was early or false. The polling begins anew, for it may have been only early.
+    fn wait_again(&self, enrollment: &mut Enrollment) -> Then {
+        let now = self.clock.now();
+        enrollment.row.enter(EnrollmentState::AwaitingUser, now);
+        enrollment.row.polls = 0;
+        Then::At(crate::schedule::next_poll(&self.config, now, 0, now))
     }
 
     /// The callback claimed a merchant reference that would make it ours, and the retrieval names another.
