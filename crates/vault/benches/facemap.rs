@@ -1,10 +1,10 @@
 //! Putting and opening 200 KB, by 1 and by 16 callers, beside what the disk itself takes for the same bytes: write,
-//! fsync, rename, fsync of the folder.
+//! fsync, rename, fsync of the folder. And taking a slot.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on stops")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use model::{EnrollmentRef, FacemapBytes, Rng as _, SystemClock, rng::SeededRng};
+use model::{EnrollmentRef, FacemapBytes, Rng as _, SystemClock, Timestamp, rng::SeededRng};
 use seal::{HeldKeys, MemoryProvider, Pseudonym};
 use std::{
     fs,
@@ -146,5 +146,37 @@ fn facemaps(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, facemaps);
+/// A slot taken is one write and one fsync, and callers at the same time share the fsync.
+async fn taken(vault: &Vault, callers: u64, count: u64) -> Duration {
+    let begin = Instant::now();
+    let mut tasks = JoinSet::new();
+    for caller in 0..callers {
+        let vault = vault.clone();
+        let share = (caller..count).step_by(usize::try_from(callers).unwrap()).count() as u64;
+        tasks.spawn(async move { prepared(&vault, share).await });
+    }
+    let slots = tasks.join_all().await.concat();
+    let took = begin.elapsed();
+    for slot in &slots {
+        vault.burn(*slot).await.unwrap();
+    }
+    vault.release_burnt(0, Timestamp::MAX).await.unwrap();
+    took
+}
+
+fn slots(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let vault = runtime.block_on(open(folder.path()));
+    let mut group = criterion.benchmark_group("slot");
+    group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(5));
+    for callers in [1_u64, 16] {
+        group.bench_function(format!("prepare: {callers} callers"), |bench| {
+            bench.iter_custom(|count| runtime.block_on(taken(&vault, callers, count)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, facemaps, slots);
 criterion_main!(benches);

@@ -3,13 +3,12 @@
 use crate::{
     error::{Damage, VaultError},
     fault::{Faults, Step},
-    files::{create_private_dir, sync_dir},
+    files::{create_private_dir, forget, sync_dir},
     hex,
     types::FacemapId,
 };
 use model::Rng;
 use std::{
-    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
@@ -20,6 +19,9 @@ use zeroize::Zeroizing;
 
 /// What a temporary file's name ends with. It was never anybody's facemap.
 const TEMPORARY: &str = ".new";
+
+/// The folder that ext4 has on every volume.
+const VOLUMES_OWN: &str = "lost+found";
 
 /// The folder.
 pub(crate) struct ContentDir {
@@ -40,11 +42,15 @@ pub(crate) struct Listing {
 }
 
 impl ContentDir {
-    /// Creates the folder, durably; it may be there if it is empty.
+    /// Creates the folder, durably; it may be there if it is empty, as a new volume is.
     pub(crate) fn create(root: &Path) -> Result<(), VaultError> {
         create_private_dir(root)?;
-        let mut entries = fs::read_dir(root).map_err(VaultError::io("read the content folder"))?;
-        if entries.next().is_some() { Err(VaultError::Exists { path: root.to_owned() }) } else { Ok(()) }
+        for entry in fs::read_dir(root).map_err(VaultError::io("read the content folder"))? {
+            if entry.map_err(VaultError::io("read the content folder"))?.file_name() != VOLUMES_OWN {
+                return Err(VaultError::Exists { path: root.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     /// The folder that is there.
@@ -116,8 +122,7 @@ impl ContentDir {
             return Err(VaultError::Damaged(Damage::Form));
         }
         if from_disk {
-            // A kernel that does not forget is a weaker proof, not a wrong answer.
-            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+            forget(&file);
         }
         let bytes = usize::try_from(bytes).map_err(|_| VaultError::Damaged(Damage::Form))?;
         let mut buffer = Zeroizing::new(vec![0; bytes]);
@@ -168,8 +173,7 @@ impl ContentDir {
         for folder in fs::read_dir(&self.root).map_err(VaultError::io(DOING))? {
             let folder = folder.map_err(VaultError::io(DOING))?;
             let Some([byte]) = folder.file_name().to_str().and_then(hex::decode::<1>) else {
-                // ext4's own folder on a volume of its own.
-                listing.strangers += u64::from(folder.file_name() != OsStr::new("lost+found"));
+                listing.strangers += u64::from(folder.file_name() != VOLUMES_OWN);
                 continue;
             };
             for entry in fs::read_dir(folder.path()).map_err(VaultError::io(DOING))? {

@@ -3,6 +3,7 @@
 use crate::{
     error::{Damage, VaultError},
     fault::{Faults, Step},
+    files::{open_direct, read_direct},
     header::Header,
     sector::{SECTOR, Sector, SectorBytes},
     sync_group::SyncGroup,
@@ -12,7 +13,6 @@ use model::Timestamp;
 use std::{
     fs::File,
     io,
-    num::NonZeroU64,
     os::unix::fs::FileExt as _,
     path::Path,
     sync::{PoisonError, RwLock},
@@ -26,6 +26,8 @@ const SCAN: u32 = 1024;
 /// The open slot file. It holds the exclusive lock for as long as it lives.
 pub(crate) struct SlotFile {
     file: File,
+    /// For reads past the kernel's memory, where the file system has them.
+    direct: Option<File>,
     vault: VaultId,
     mode: Mode,
     /// Shared while a sector is read, exclusive while one is written: a reader never sees half a sector.
@@ -52,6 +54,7 @@ impl SlotFile {
     pub(crate) fn over(file: File, header: Header, path: &Path) -> Result<(Self, Survey), VaultError> {
         let slots = Self {
             file,
+            direct: open_direct(path),
             vault: header.vault,
             mode: header.mode,
             state: RwLock::new(State { header, free: Vec::new(), next_generation: 1 }),
@@ -112,12 +115,14 @@ impl SlotFile {
         self.read_in(&state, slot)
     }
 
-    /// As [`SlotFile::read`], after asking the kernel to forget the page, so that the disk answers.
+    /// As [`SlotFile::read`], past the kernel's memory where that is possible: the disk answers.
     pub(crate) fn read_from_disk(&self, slot: SlotRef) -> Result<Sector, VaultError> {
-        let length = NonZeroU64::new(SECTOR as u64);
-        // A kernel that does not forget is a weaker proof, not a wrong answer.
-        let _ = rustix::fs::fadvise(&self.file, position(slot.index), length, rustix::fs::Advice::DontNeed);
-        self.read(slot)
+        self.sync.check()?;
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        self.read_by(&state, slot, |bytes, at| match &self.direct {
+            Some(direct) if read_direct(direct, at, bytes)? => Ok(()),
+            _ => self.file.read_exact_at(bytes, at),
+        })
     }
 
     /// Changes a slot in place, and answers once the change is durable. `change` says whether there was anything to
@@ -249,12 +254,20 @@ impl SlotFile {
     }
 
     fn read_in(&self, state: &State, slot: SlotRef) -> Result<Sector, VaultError> {
+        self.read_by(state, slot, |bytes, at| self.file.read_exact_at(bytes, at))
+    }
+
+    fn read_by(
+        &self,
+        state: &State,
+        slot: SlotRef,
+        read: impl FnOnce(&mut [u8; SECTOR], u64) -> io::Result<()>,
+    ) -> Result<Sector, VaultError> {
         if slot.index >= state.header.slots {
             return Err(VaultError::NoSuchSlot);
         }
         let mut bytes: SectorBytes = Zeroizing::new([0; SECTOR]);
-        let read = self.file.read_exact_at(&mut *bytes, position(slot.index));
-        read.map_err(VaultError::io("read the slot file"))?;
+        read(&mut bytes, position(slot.index)).map_err(VaultError::io("read the slot file"))?;
         let sector = Sector::decode(&bytes, self.vault, slot.index);
         let sector = sector.map_err(|_| VaultError::Damaged(Damage::Sector))?;
         if sector.slot == slot && sector.status != SlotStatus::Free {
@@ -300,6 +313,13 @@ impl SlotFile {
         state.header = header;
         state.free.extend((first + 1..end).rev());
         Ok(first)
+    }
+}
+
+impl Drop for SlotFile {
+    fn drop(&mut self) {
+        // Closing would not be enough: a child process that is just being started still has the file open.
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A facemap of one person never opens for another, whatever bytes are exchanged on the disk.
 
-use super::{Home, Person, enrollment, facemap, recompute, subject, vaulted};
+use super::{Home, Person, enrollment, facemap, overwrite, recompute, subject, vaulted};
 use crate::{
     Contents, SlotKind, SlotRef, Vault,
     content_form::{FIXED, PAYLOAD_AT},
@@ -10,7 +10,7 @@ use model::{Clock as _, FacemapBytes, rng::SeededRng};
 use std::{fs, ops::Range, time::Duration};
 
 /// Rounds of random exchanges; each begins with the disk as it was.
-const ROUNDS: u64 = 2500;
+const ROUNDS: u64 = 5000;
 /// The pieces of a sector that somebody who knows the format would exchange.
 const SECTOR_PIECES: [Range<usize>; 10] =
     [8..9, 9..10, 10..12, 12..16, 16..24, 24..40, 40..72, 72..80, 80..112, 112..480];
@@ -68,7 +68,7 @@ impl Spoils {
         }
         let own = self.contents.len() - self.people.len();
         for (person, content) in self.people.iter().zip(&self.contents[own..]) {
-            fs::write(home.content_file(person.slot), content).unwrap();
+            overwrite(&home.content_file(person.slot), content);
         }
     }
 
@@ -96,20 +96,20 @@ impl Spoils {
                 }
                 home.write_sector(victim.slot.index, &sector);
             }
-            3 => fs::write(path, &self.contents[pick(rng, self.contents.len())]).unwrap(),
+            3 => overwrite(&path, &self.contents[pick(rng, self.contents.len())]),
             4 => {
                 let donor = &self.contents[pick(rng, self.contents.len())];
                 let mut content = fs::read(&path).unwrap();
                 let piece = CONTENT_PIECES[pick(rng, CONTENT_PIECES.len())].clone();
                 let piece = piece.start..piece.end.min(content.len());
                 content[piece.clone()].copy_from_slice(&donor[piece]);
-                fs::write(path, content).unwrap();
+                overwrite(&path, &content);
             }
             _ => {
                 let mut content = fs::read(&path).unwrap();
                 let bit = pick(rng, content.len() * 8);
                 content[bit / 8] ^= 1 << (bit % 8);
-                fs::write(path, content).unwrap();
+                overwrite(&path, &content);
             }
         }
     }
@@ -178,8 +178,8 @@ async fn two_people_whose_slots_and_contents_change_places_whole_open_for_nobody
     }
     let (path_a, path_b) = (home.content_file(one.slot), home.content_file(other.slot));
     let (content_a, content_b) = (fs::read(&path_a).unwrap(), fs::read(&path_b).unwrap());
-    fs::write(&path_a, &content_b).unwrap();
-    fs::write(&path_b, &content_a).unwrap();
+    overwrite(&path_a, &content_b);
+    overwrite(&path_b, &content_a);
     for (asking, contents) in
         [(&one, one.contents), (&one, other.contents), (&other, other.contents), (&other, one.contents)]
     {

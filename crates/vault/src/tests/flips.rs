@@ -1,6 +1,6 @@
 //! One wrong bit, anywhere.
 
-use super::{Home, opens, recompute, vaulted};
+use super::{Home, opens, overwrite, recompute, vaulted};
 use crate::sector::SECTOR;
 use std::fs;
 
@@ -14,7 +14,7 @@ async fn a_content_file_with_any_one_bit_flipped_does_not_open() {
     for bit in 0..good.len() * 8 {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        fs::write(&path, bad).unwrap();
+        overwrite(&path, &bad);
         assert!(opens(&vault, &person).await.unwrap_err().damage().is_some(), "bit {bit}");
     }
     fs::write(&path, &good).unwrap();

@@ -124,6 +124,11 @@ fn collect(folder: &Path, all: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
+/// Writes over a file of the same length. Cutting it off first, as `fs::write` does, makes ext4 wait for the disk.
+fn overwrite(path: &Path, bytes: &[u8]) {
+    fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, 0).unwrap();
+}
+
 fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }

@@ -4,7 +4,7 @@ use super::{
     Home, Person, contains, enrollment, facemap, opens, subject, sweep::committed, sweep::sweep, vaulted,
 };
 use crate::{
-    Contents, SlotKind, SlotRef, SlotStatus, Vault,
+    Contents, SlotKind, SlotRef, SlotStatus, Vault, VaultError,
     sector::{SECRET_AT, WRAPPED_AT},
 };
 use model::{Clock as _, FacemapBytes, rng::SeededRng};
@@ -12,8 +12,9 @@ use powercut::Disk;
 use std::{
     collections::HashMap,
     fs,
+    io::Write as _,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -22,17 +23,23 @@ use tokio::runtime::Runtime;
 
 const DISK_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A disk with a vault on it, and what its callers were told.
+/// One disk at a time: while another test starts `mount`, its child has our files open for a moment, and ours cannot be
+/// unmounted.
+static ONE_DISK: Mutex<()> = Mutex::new(());
+
+/// A disk with a vault on it.
 struct Scene {
     disk: Disk,
     home: Home,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Scene {
     fn new() -> Option<Self> {
+        let alone = ONE_DISK.lock().unwrap_or_else(PoisonError::into_inner);
         let disk = Disk::new_or_explain(DISK_BYTES)?;
         let home = Home::on(&disk.path());
-        Some(Self { disk, home })
+        Some(Self { disk, home, _alone: alone })
     }
 
     /// Runs `work` on the opened vault, cuts the power the moment it answers, and mounts the disk again.
@@ -138,6 +145,33 @@ fn what_was_burnt_and_destroyed_is_gone_after_a_power_cut_from_the_raw_disk_too(
         assert_eq!(vault.release_burnt(0, home.clock.now()).await.unwrap().slots, 1);
     });
     scene.after(async |_, vault| assert!(vault.slots(0).await.unwrap().views.is_empty()));
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_passes_when_there_is_room_again() {
+    let Some(scene) = Scene::new() else { return };
+    let filler = scene.disk.path().join("filler");
+    let fill = || {
+        let mut file = fs::File::create(&filler).unwrap();
+        while file.write_all(&vec![1; 65_536]).is_ok() {}
+        while file.write_all(&[1; 512]).is_ok() {}
+        let _ = file.sync_all();
+    };
+    scene.after(async |home, vault| {
+        fill();
+        assert!(matches!(vault.prepare(SlotKind::Facemap, subject(1)).await, Err(VaultError::NoSpace)));
+        fs::remove_file(&filler).unwrap();
+        let person = vaulted(vault, 1, 50_000).await;
+        let slot = vault.prepare(SlotKind::Facemap, subject(2)).await.unwrap();
+        fill();
+        let put = vault.put(slot, &enrollment(2), FacemapBytes::new(facemap(2, 200_000))).await;
+        assert!(matches!(put, Err(VaultError::NoSpace)), "{put:?}");
+        assert!(opens(vault, &person).await.unwrap());
+        vault.burn(person.slot).await.unwrap();
+        assert_eq!(home.bytes().keys().filter(|path| path.to_string_lossy().ends_with(".new")).count(), 0);
+        fs::remove_file(&filler).unwrap();
+        vault.put(slot, &enrollment(2), FacemapBytes::new(facemap(2, 200_000))).await.unwrap();
+    });
 }
 
 /// What a caller was told about a person, one step after the other.

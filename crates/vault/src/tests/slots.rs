@@ -147,6 +147,18 @@ async fn a_vault_is_never_created_over_another() {
 }
 
 #[tokio::test]
+async fn a_new_volume_takes_a_vault_and_a_folder_with_something_in_it_does_not() {
+    let folder = tempfile::TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("content/lost+found")).unwrap();
+    let home = Home::on(folder.path());
+    home.try_open().await.unwrap();
+    fs::remove_dir_all(home.paths().slots_dir).unwrap();
+    fs::create_dir(home.paths().content_dir.join("00")).unwrap();
+    let again = Vault::create(&home.paths(), Mode::Simulated, &*home.rng);
+    assert!(matches!(again, Err(VaultError::Exists { .. })), "contents of lost slots are not built over");
+}
+
+#[tokio::test]
 async fn real_and_simulated_people_never_share_a_vault() {
     let home = Home::new();
     let clock = Arc::new(home.clock.clone());
