@@ -69,10 +69,11 @@ impl Job {
         self.lease.map_or(self.due, |lease| lease.until)
     }
 
-    /// Frees it from its worker; what was asked for meanwhile counts now. Returns whether anything was.
+    /// Frees it from its worker; what was asked for meanwhile counts now. Returns whether anything was. The time is cut as
+    /// the index holds it: a row that differs from its index row would never be found again.
     pub(crate) fn free(&mut self, due: Timestamp) -> bool {
         self.lease = None;
-        self.due = due;
+        self.due = whole(due);
         let Some(rerun) = self.rerun.take() else { return false };
         self.due = self.due.min(rerun.due);
         if let Some(payload) = rerun.payload {

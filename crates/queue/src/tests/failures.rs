@@ -174,3 +174,17 @@ async fn a_new_job_beside_a_dead_letter_can_die_too_and_is_not_laid_down_twice()
     assert_eq!(queue.depth(Kind::Enrollment, 10).await.unwrap().all, 1);
     assert!(queue.dead_letters(None, 10).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_wait_that_is_not_whole_microseconds_loses_no_job() {
+    let house = House::new();
+    let queue = house.open(true).await;
+    house.schedule(&queue, &job(1), Duration::ZERO).await;
+    let odd = Duration::from_nanos(3_600_000_000_001);
+    let taken = lease(&queue).await.unwrap();
+    let mut commit = house.records.commit();
+    taken.retry(&mut commit, &Failure::here("jumio-budget").not_before(odd)).await.unwrap();
+    commit.submit().await.unwrap();
+    house.clock.advance(odd);
+    assert!(lease(&queue).await.is_some(), "the job is still found when it is due");
+}
