@@ -213,6 +213,11 @@ mod tests {
         std::future::pending().await
     }
 
+    /// What would hang without the protection that a test is about fails instead.
+    async fn bounded<T>(ends: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(20), ends).await.expect("it ends by itself")
+    }
+
     #[tokio::test]
     async fn a_signal_lets_everything_finish_and_that_is_no_failure() {
         let (tell, signals) = mpsc::channel(2);
@@ -220,7 +225,7 @@ mod tests {
         tasks.spawn("first", obedient(tasks.ending()));
         tasks.spawn("second", obedient(tasks.ending()));
         tell.send(()).await.unwrap();
-        assert!(tasks.run(signals, clock().1, DRAIN).await.is_ok());
+        assert!(bounded(tasks.run(signals, clock().1, DRAIN)).await.is_ok());
     }
 
     #[tokio::test]
@@ -229,13 +234,13 @@ mod tests {
         let mut tasks = Tasks::default();
         tasks.spawn("healthy", obedient(tasks.ending()));
         tasks.spawn("done", async { Ok(()) });
-        let died = tasks.run(signals, clock().1, DRAIN).await.unwrap_err();
+        let died = bounded(tasks.run(signals, clock().1, DRAIN)).await.unwrap_err();
         assert!(matches!(died, Died::Unasked { name: "done" }), "{died}");
 
         let (_tell, signals) = mpsc::channel(2);
         let mut tasks = Tasks::default();
         tasks.spawn("failing", async { Err("disk".into()) });
-        let died = tasks.run(signals, clock().1, DRAIN).await.unwrap_err();
+        let died = bounded(tasks.run(signals, clock().1, DRAIN)).await.unwrap_err();
         assert!(matches!(died, Died::Failed { name: "failing", .. }), "{died}");
     }
 
@@ -244,7 +249,7 @@ mod tests {
         let (_tell, signals) = mpsc::channel(2);
         let mut tasks = Tasks::default();
         tasks.spawn("panicking", async { panic!("for the test") });
-        let died = tasks.run(signals, clock().1, DRAIN).await.unwrap_err();
+        let died = bounded(tasks.run(signals, clock().1, DRAIN)).await.unwrap_err();
         assert!(matches!(died, Died::Panicked { name: "panicking" }), "{died}");
     }
 
@@ -258,7 +263,7 @@ mod tests {
             Err("not flushed".into())
         });
         tell.send(()).await.unwrap();
-        assert!(matches!(tasks.run(signals, clock().1, DRAIN).await, Err(Died::Failed { .. })));
+        assert!(matches!(bounded(tasks.run(signals, clock().1, DRAIN)).await, Err(Died::Failed { .. })));
     }
 
     #[tokio::test]
@@ -276,7 +281,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert_eq!(ending.phase(), Phase::Soft);
         mock.advance(Duration::from_secs(1));
-        let died = running.await.unwrap().unwrap_err();
+        let died = bounded(running).await.unwrap().unwrap_err();
         assert!(matches!(&died, Died::Late { names } if names == "stubborn"), "{died}");
     }
 
@@ -287,7 +292,7 @@ mod tests {
         tasks.spawn("stubborn", stubborn());
         tell.send(()).await.unwrap();
         tell.send(()).await.unwrap();
-        let ran = tasks.run(signals, Arc::new(SystemClock), Duration::from_hours(1)).await;
+        let ran = bounded(tasks.run(signals, Arc::new(SystemClock), Duration::from_hours(1))).await;
         assert!(matches!(ran, Err(Died::Late { .. })));
     }
 }
