@@ -28,7 +28,6 @@ fn batch(caller: u64, n: u64, writes: u8, bytes: usize) -> Batch {
 }
 
 #[tokio::main]
-#[expect(clippy::disallowed_methods, reason = "this program measures time")]
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [folder, callers, seconds, writes, bytes] = args.as_slice() else {
