@@ -21,6 +21,7 @@ use queue::{Handler, run_workers};
 use reauth::{Reauth, ReauthConfig, ReauthParts};
 use seal::HeldKeys;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
+use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 /// Jobs that are done at the same time.
@@ -29,6 +30,8 @@ const WORKERS: usize = 8;
 const MOST_FACEMAPS: usize = 16;
 /// How often Jumio's name is looked up for the addresses that callbacks come from.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(300);
+/// How often the store's state of health is looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// How often the shutdown looks whether posts are still under way.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
@@ -82,6 +85,7 @@ impl Service {
         let public = http::server::public(&mut tasks, &config.server, web::Data::new(public))?;
         let private = http::server::private(&mut tasks, &config.server, web::Data::new(private))?;
         start_workers(&mut tasks, &house, ingest, &reauth);
+        watch_store(&mut tasks, &house);
         if let Some(host) = config.callbacks.source_host {
             let ending = tasks.ending();
             let clock = Arc::clone(&house.clock);
@@ -205,7 +209,7 @@ fn build_private(
             callback_token::Purpose::Verification,
         )),
         refused,
-        health: Arc::new(Health::new(Arc::clone(&house.store) as Arc<dyn store::Store>, ending)),
+        health: Arc::new(Health::new(Arc::clone(&house.store) as Arc<dyn Store>, ending)),
         about: About { simulated, engine: "sled", key_provider: "file" },
     })
 }
@@ -243,6 +247,23 @@ fn start_workers(tasks: &mut Tasks, house: &Arc<House>, ingest: Arc<Ingest>, rea
         tokio::select! {
             error = audit.run() => Err(error.into()),
             () = ending.reached(Phase::Soft) => Ok(()),
+        }
+    });
+}
+
+/// Ends the process once the store has failed for good: nothing is retried on it, and the next start finds out what is
+/// durable. A full disk passes, and ends nothing.
+fn watch_store(tasks: &mut Tasks, house: &House) {
+    let (store, clock, ending) = (Arc::clone(&house.store), Arc::clone(&house.clock), tasks.ending());
+    tasks.spawn("store", async move {
+        loop {
+            if let Some(error @ (StoreError::Poisoned(_) | StoreError::Ambiguous(_))) = store.trouble() {
+                return Err(error.into());
+            }
+            tokio::select! {
+                () = clock.sleep(WATCH_EVERY) => {}
+                () = ending.reached(Phase::Soft) => return Ok(()),
+            }
         }
     });
 }

@@ -1,6 +1,11 @@
 //! The story itself: onboarding, vaulting, release, deletion at Jumio, re-authentication, and what a forger gets.
 
-use super::{Stage, backend::Answer, claims, journal, tell::Tell};
+use super::{
+    Stage,
+    backend::Answer,
+    claims, journal,
+    tell::{Tell, say},
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sandbox::{AuthenticationResult, Endpoint, Judgement, Outcome, ResultOrder};
 use serde_json::json;
@@ -50,7 +55,7 @@ async fn onboard(stage: &Stage, tell: &mut Tell) -> Result<Vec<String>, String> 
         }
         let finished = stage.sandbox.control.finish_verification(&reference, judgement).await;
         finished.map_err(|error| error.to_string())?;
-        tell.say(&format!("{name} finishes: {how}. Jumio calls the vault back."));
+        say(&format!("{name} finishes: {how}. Jumio calls the vault back."));
         references.push(reference);
     }
     tell.chapter("The vault asks Jumio itself what is true, and fetches what may be kept");
@@ -121,7 +126,7 @@ async fn on_the_web(stage: &Stage, tell: &mut Tell, ines: &str) -> Result<String
     });
     let first = stage.backend.post("/v1/authentications", &body).await?;
     tell.check(first.status == 201, "the vault hands out a link of Jumio's that lives for 15 minutes");
-    tell.say(first.text("redirectUrl"));
+    say(first.text("redirectUrl"));
     let id = first.text("authenticationId").to_owned();
     let asked = futures_util::future::join_all(
         (0..AT_ONCE).map(|_| stage.backend.post("/v1/authentications", &body)),
@@ -143,7 +148,7 @@ async fn on_the_web(stage: &Stage, tell: &mut Tell, ines: &str) -> Result<String
     let reference = first.text("authenticationTransactionReference");
     let order = ResultOrder::from(AuthenticationResult::Passed);
     stage.sandbox.control.authentication_result(reference, order).await.map_err(|error| error.to_string())?;
-    tell.say("ines looks into the camera.");
+    say("ines looks into the camera.");
     let seen = stage.backend.get(&format!("/v1/authentications/{id}?waitSeconds=20")).await?;
     tell.check(seen.text("state") == "passed", "the result, confirmed by asking Jumio: passed");
     let redeem = json!({ "userReference": "customer-ines", "requestReference": "payment-4711" });

@@ -16,12 +16,6 @@ impl Tell {
         println!("\n{}. {title}", self.chapter);
     }
 
-    /// Tells something that needs no check.
-    #[expect(clippy::unused_self, reason = "what is told belongs to the story, also where nothing is counted")]
-    pub(super) fn say(&self, text: &str) {
-        println!("     {text}");
-    }
-
     /// Tells what should be so, and whether it is.
     pub(super) fn check(&mut self, is_so: bool, text: &str) {
         self.checks += 1;
@@ -49,4 +43,9 @@ impl Tell {
             self.wrong.join("; ")
         ))
     }
+}
+
+/// Tells something that needs no check.
+pub(super) fn say(text: &str) {
+    println!("     {text}");
 }
