@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod crash;
 mod forgery;
 mod house;
+mod shutdown;
 mod story;
