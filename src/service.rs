@@ -32,8 +32,6 @@ const MOST_FACEMAPS: usize = 16;
 const LOOK_UP_EVERY: Duration = Duration::from_secs(300);
 /// How often the store's state of health is looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// How often the shutdown looks whether posts are still under way.
-const DRAIN_STEP: Duration = Duration::from_millis(20);
 
 /// A service that listens and works.
 pub(crate) struct Service {
@@ -45,7 +43,6 @@ pub(crate) struct Service {
     pub(crate) portal_token: Secret,
     tasks: Tasks,
     house: Arc<House>,
-    reauth: Reauth,
     drain: Duration,
 }
 
@@ -99,7 +96,7 @@ impl Service {
         }
         let portal_token = callback_token::portal(house.keys.callback_tokens());
         let drain = config.server.drain;
-        Ok(Self { public, private, portal_token, tasks, house, reauth, drain })
+        Ok(Self { public, private, portal_token, tasks, house, drain })
     }
 
     /// Runs until the signals say stop, or a part dies. What is under way is finished, the book is brought up to date,
@@ -108,13 +105,8 @@ impl Service {
     /// # Errors
     /// [`Died`] when a part ended unasked, or not in time.
     pub(crate) async fn run(self, signals: mpsc::Receiver<()>) -> Result<(), Died> {
-        let Self { tasks, house, reauth, drain, .. } = self;
-        let deadline = house.clock.now() + drain;
+        let Self { tasks, house, drain, .. } = self;
         let ended = tasks.run(signals, Arc::clone(&house.clock), drain).await;
-        // A post whose caller has gone away runs on; cut off, its outcome would be unknown.
-        while reauth.posts_under_way() > 0 && house.clock.now() < deadline {
-            house.clock.sleep(DRAIN_STEP).await;
-        }
         if let Err(error) = house.audit.close().await {
             tracing::warn!(
                 "The audit log could not be brought up to date ({error}); the next start does it."

@@ -22,6 +22,8 @@ use std::{
 
 /// Threads of each listener.
 const THREADS: usize = 2;
+/// How often the end looks whether posts are still under way.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,8 +56,9 @@ pub(crate) fn private(
     state: web::Data<Private>,
 ) -> Result<SocketAddr, Failure> {
     let (listener, address) = bind(server.private_listen, "private_listen")?;
+    let shared = state.clone();
     let app = move || {
-        App::new().wrap(from_fn(log)).wrap(headers()).app_data(state.clone()).configure(private::routes)
+        App::new().wrap(from_fn(log)).wrap(headers()).app_data(shared.clone()).configure(private::routes)
     };
     let http = HttpServer::new(app).workers(THREADS).disable_signals();
     let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
@@ -66,7 +69,14 @@ pub(crate) fn private(
     };
     let running = http.map_err(Failure::failed)?.run();
     let (handle, ending) = (running.handle(), tasks.ending());
-    tasks.spawn("private listener", serve(running, handle, ending));
+    tasks.spawn("private listener", async move {
+        serve(running, handle, ending).await?;
+        // A post whose caller has gone away runs on; cut off, its outcome would be unknown.
+        while state.reauth.posts_under_way() > 0 {
+            state.clock.sleep(DRAIN_STEP).await;
+        }
+        Ok(())
+    });
     Ok(address)
 }
 

@@ -80,7 +80,8 @@ fn load(house: &House, town: &Town, stop: &Arc<AtomicBool>, seed: u64) -> JoinSe
     let mut clients = JoinSet::new();
     for (n, (reference, user)) in town.newest().into_iter().enumerate() {
         for act in 0..3 {
-            let (town, stop, reference, user) = (town.clone(), Arc::clone(stop), reference.clone(), user.clone());
+            let (town, stop, reference, user) =
+                (town.clone(), Arc::clone(stop), reference.clone(), user.clone());
             let client = Client {
                 http: house.http.clone(),
                 portal: house.portal(),
@@ -113,7 +114,8 @@ struct Client {
 impl Client {
     async fn call_back(&self, town: &Town, reference: &str) {
         let body = format!("callBackType=NETVERIFYID&jumioIdScanReference={reference}");
-        let request = self.http.post(&self.portal).header("Content-Type", "application/x-www-form-urlencoded");
+        let request =
+            self.http.post(&self.portal).header("Content-Type", "application/x-www-form-urlencoded");
         if request.body(body).send().await.is_ok_and(|answer| answer.status() == 200) {
             town.known.lock().unwrap().called_back.insert(reference.to_owned());
         }
@@ -121,7 +123,14 @@ impl Client {
 
     async fn release(&self, town: &Town, reference: &str) {
         let url = format!("{}/v1/enrollments/{reference}/release", self.api);
-        if self.http.post(url).bearer_auth(&self.token).send().await.is_ok_and(|answer| answer.status() == 200) {
+        if self
+            .http
+            .post(url)
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status() == 200)
+        {
             town.known.lock().unwrap().released.insert(reference.to_owned());
         }
     }
@@ -129,7 +138,8 @@ impl Client {
     async fn authenticate(&self, town: &Town, reference: &str, user: &str) {
         let body = json!({ "userReference": user, "channel": "mobile", "enrollmentTransactionReference": reference });
         let request = self.http.post(format!("{}/v1/authentications", self.api)).bearer_auth(&self.token);
-        let Ok(answer) = request.header("Content-Type", "application/json").body(body.to_string()).send().await
+        let Ok(answer) =
+            request.header("Content-Type", "application/json").body(body.to_string()).send().await
         else {
             return;
         };
@@ -183,7 +193,9 @@ async fn nothing_is_lost(house: &House, town: &Town) {
     for reference in released.intersection(&newest) {
         assert!(!house.enrollment(reference).await.str("releasedAt").is_empty(), "a release was lost");
     }
-    for (reference, (id, transaction)) in initiated.iter().filter(|(reference, _)| newest.contains(*reference)) {
+    for (reference, (id, transaction)) in
+        initiated.iter().filter(|(reference, _)| newest.contains(*reference))
+    {
         let seen = house.get(&format!("/v1/authentications/{id}")).await;
         assert_eq!(seen.str("state"), "initiated", "{}", seen.text);
         assert_eq!(seen.str("authenticationTransactionReference"), transaction);
@@ -233,7 +245,11 @@ impl Witness {
                 (Endpoint::InitiateAuthentication, _) => {
                     let enrollment = note.enrollment.clone().unwrap();
                     assert!(self.deleted.contains_key(&enrollment), "used before it was deleted at Jumio");
-                    assert_eq!(note.facemap_digest.as_ref(), self.digests.get(&enrollment), "another facemap");
+                    assert_eq!(
+                        note.facemap_digest.as_ref(),
+                        self.digests.get(&enrollment),
+                        "another facemap"
+                    );
                     let posts = self.posts.entry(enrollment).or_default();
                     *posts += 1;
                     assert_eq!(*posts, 1, "initiated twice within a window");

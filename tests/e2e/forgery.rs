@@ -72,7 +72,8 @@ async fn a_claim_about_an_onboarding_changes_nothing() {
     // Announced for one person, although it is another's.
     let borrowed = house.elsewhere("victim", Judgement::default()).await;
     house.announce(&borrowed, "mallory").await;
-    let known: Vec<&str> = refused.iter().chain([&pending, &vaulted, &ready, &borrowed]).map(String::as_str).collect();
+    let known: Vec<&str> =
+        refused.iter().chain([&pending, &vaulted, &ready, &borrowed]).map(String::as_str).collect();
     let hint = [("callBackType", "NETVERIFYID"), ("jumioIdScanReference", borrowed.as_str())];
     assert_eq!(house.callback(&hint).await, 200);
     let mine = house.reaches(&borrowed, "ineligible").await;
@@ -86,7 +87,11 @@ async fn a_claim_about_an_onboarding_changes_nothing() {
         }
     }
     // The facemap under names of its own, and as a link that differs from the region's only a little.
-    for lure in [format!("{}@127.0.0.1/", thief.url), format!("{}?x=", thief.url), thief.url.replace("127.0.0.1", "localhost")] {
+    for lure in [
+        format!("{}@127.0.0.1/", thief.url),
+        format!("{}?x=", thief.url),
+        thief.url.replace("127.0.0.1", "localhost"),
+    ] {
         assert_eq!(house.callback(&approved(&pending, "paula", &lure)).await, 200);
         assert_eq!(house.callback(&approved(&vaulted, "vera", &lure)).await, 200);
     }
@@ -140,10 +145,18 @@ async fn a_claim_that_somebody_passed_changes_nothing() {
     }
     assert_eq!(world(&house, &[&ines, &malik]).await, before);
     for about in [UNKNOWN, &malik] {
-        assert_eq!(house.get(&format!("/v1/authentications/{about}")).await.code(), (404, "unknown-authentication"));
+        assert_eq!(
+            house.get(&format!("/v1/authentications/{about}")).await.code(),
+            (404, "unknown-authentication")
+        );
     }
     // The truth, when it comes, is believed.
-    house.sandbox.control.authentication_result(reference, AuthenticationResult::Passed.into()).await.unwrap();
+    house
+        .sandbox
+        .control
+        .authentication_result(reference, AuthenticationResult::Passed.into())
+        .await
+        .unwrap();
     assert_eq!(house.get(&format!("/v1/authentications/{id}?waitSeconds=20")).await.str("state"), "passed");
 }
 
@@ -152,7 +165,8 @@ async fn a_redirect_of_jumios_is_followed_by_nobody() {
     let house = House::new().await;
     let thief = Recorder::start().await;
     let (_, _) = house.enrolled("ines", b"the face of ines").await;
-    let endpoints = [Endpoint::ScanDetails, Endpoint::Facemap, Endpoint::DeleteScan, Endpoint::InitiateAuthentication];
+    let endpoints =
+        [Endpoint::ScanDetails, Endpoint::Facemap, Endpoint::DeleteScan, Endpoint::InitiateAuthentication];
     for (status, endpoint) in endpoints.into_iter().flat_map(|endpoint| [(302, endpoint), (307, endpoint)]) {
         let mut fault = sandbox::Fault::on(endpoint);
         (fault.status, fault.location, fault.count) = (Some(status), Some(thief.url.clone()), 0);

@@ -46,10 +46,16 @@ async fn a_post_that_is_under_way_is_finished_and_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_whose_caller_went_away_is_finished_too() {
-    let mut house = House::new().await;
+    let drain = Duration::from_secs(3);
+    let mut house = House::with(&[("SERVER__DRAIN_SECONDS", "3")]).await;
+    let started = Instant::now();
     let (ines, _) = house.enrolled("ines", b"the face of ines").await;
     house.sandbox.control.set_fault(slow(Endpoint::InitiateAuthentication, 1500));
     let mut vault = house.vault.take().unwrap();
+    // Older than the time that an end may take: that time counts from the signal.
+    while started.elapsed() < drain + Duration::from_millis(200) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     {
         let asked = house.authenticate("ines");
         tokio::pin!(asked);
@@ -73,7 +79,8 @@ async fn a_second_signal_ends_it_at_once_and_what_is_cut_off_is_unknown() {
     let (ines, _) = house.enrolled("ines", b"the face of ines").await;
     house.sandbox.control.set_fault(slow(Endpoint::InitiateAuthentication, 15_000));
     let mut vault = house.vault.take().unwrap();
-    let asked = house.http.post(house.api("/v1/authentications")).bearer_auth(house.token(crate::house::Role::App));
+    let asked =
+        house.http.post(house.api("/v1/authentications")).bearer_auth(house.token(crate::house::Role::App));
     let body = json!({ "userReference": "ines", "channel": "mobile" }).to_string();
     let asked = asked.header("Content-Type", "application/json").body(body).send();
     let asked = tokio::spawn(asked);
@@ -95,7 +102,11 @@ async fn a_second_signal_ends_it_at_once_and_what_is_cut_off_is_unknown() {
     let again = house.authenticate("ines").await;
     assert_eq!(again.code(), (504, "outcome-unknown"), "{}", again.text);
     assert!(again.headers.contains_key("retry-after"));
-    assert_eq!(house.journal().count(&ines, Endpoint::InitiateAuthentication), 1, "it is not posted again by itself");
+    assert_eq!(
+        house.journal().count(&ines, Endpoint::InitiateAuthentication),
+        1,
+        "it is not posted again by itself"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
