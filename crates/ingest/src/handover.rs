@@ -11,7 +11,7 @@ use crate::{
 use audit::{Action, Actor, Begin, Details, Note, Outcome, Stroke};
 use jumio::JumioError;
 use model::{EnrollmentState, UserReference};
-use records::{Commit, UserKey};
+use records::{Commit, EnrollmentKey, UserKey};
 use register::{Enrollment, UserRow};
 use std::time::Duration;
 
@@ -26,18 +26,17 @@ impl Ingest {
     /// The next step of a vaulted enrollment.
     pub(crate) async fn hand_over(&self, enrollment: Enrollment) -> Result<Step, IngestError> {
         self.vault.make_live(enrollment.row.slot).await?;
-        if enrollment.row.deletion_confirmed_at.is_some() {
-            return self.look_for_original(enrollment).await;
-        }
-        let waits_for_release =
-            self.config.delete_original == DeleteOriginal::OnRelease && enrollment.row.released_at.is_none();
+        let is_deleted = enrollment.row.deletion_confirmed_at.is_some();
+        let waits_for_release = !is_deleted
+            && self.config.delete_original == DeleteOriginal::OnRelease
+            && enrollment.row.released_at.is_none();
         if waits_for_release {
             return Ok(Step::new(self.records().commit(), Then::Rest));
         }
         let user = enrollment.row.user.ok_or(inconsistent(&enrollment))?;
         let read = self.register.user(user).await?;
         let row = read.as_ref().map(|read| read.value.clone()).unwrap_or_default();
-        if !may_take(&enrollment, &row) {
+        if !may_take(&enrollment, &row, self.is_given_up(row.claimed).await?) {
             return self.wait_for_replacement(enrollment).await;
         }
         if row.claimed != Some(enrollment.key) {
@@ -48,10 +47,18 @@ impl Ingest {
             self.register.require_enrollment(&mut commit, &enrollment);
             return Ok(Step::new(commit, Then::At(self.clock.now())));
         }
-        if self.config.delete_original == DeleteOriginal::Never {
+        if is_deleted || self.config.delete_original == DeleteOriginal::Never {
             return self.look_for_original(enrollment).await;
         }
         self.delete_original(enrollment).await
+    }
+
+    /// Whether the enrollment that holds the claim was given up: its claim holds nobody up. If it is revived, it finds
+    /// another one in its place and waits like any second one.
+    pub(crate) async fn is_given_up(&self, claimed: Option<EnrollmentKey>) -> Result<bool, IngestError> {
+        let Some(key) = claimed else { return Ok(false) };
+        let found = self.register.enrollment_by_key(key).await?;
+        Ok(found.is_none_or(|found| found.row.state == EnrollmentState::Failed))
     }
 
     /// Deletes the original at Jumio. What the vault holds is opened from the disk and compared first, every time.
@@ -137,7 +144,7 @@ impl Ingest {
     async fn replace(
         &self,
         commit: &mut Commit,
-        old: records::EnrollmentKey,
+        old: EnrollmentKey,
         new: &Enrollment,
     ) -> Result<(), IngestError> {
         let Some(mut old) = self.register.enrollment_by_key(old).await? else { return Ok(()) };
@@ -173,8 +180,8 @@ impl Ingest {
 }
 
 /// Whether the enrollment may become its user's current one (DESIGN §3.15).
-fn may_take(enrollment: &Enrollment, user: &UserRow) -> bool {
-    let is_free = user.claimed.is_none_or(|claimed| claimed == enrollment.key);
+fn may_take(enrollment: &Enrollment, user: &UserRow, claim_is_given_up: bool) -> bool {
+    let is_free = claim_is_given_up || user.claimed.is_none_or(|claimed| claimed == enrollment.key);
     let replaces_it = match user.current {
         None => true,
         Some(current) => current == enrollment.key || enrollment.row.replaces == Some(current),

@@ -90,7 +90,8 @@ impl Ingest {
         let current = match user {
             Some(user) => {
                 let row = self.user_row(user).await?.1;
-                row.current.or(row.claimed).filter(|key| *key != own)
+                let claimed = if self.is_given_up(row.claimed).await? { None } else { row.claimed };
+                row.current.or(claimed).filter(|key| *key != own)
             }
             None => None,
         };

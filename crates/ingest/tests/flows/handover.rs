@@ -103,6 +103,29 @@ async fn a_deletion_that_jumio_refuses_leaves_it_vaulted_and_at_last_a_dead_lett
 }
 
 #[tokio::test]
+async fn a_hand_over_that_was_given_up_holds_up_no_other_enrollment_of_the_user() {
+    let house = House::new().await;
+    house.onboard(1, "ines").await;
+    house.drive().await;
+    house.release(1).await.unwrap();
+    house.jumio.goes_away(JumioError::Refused { status: 403 });
+    house.drive_for(Duration::from_hours(75)).await;
+    assert_eq!(house.state(1).await, EnrollmentState::Failed);
+    house.jumio.comes_back();
+    house.onboard(2, "ines").await;
+    house.drive().await;
+    house.release(2).await.unwrap();
+    house.drive().await;
+    assert!(house.view(2).await.current);
+    // Revived, it is a second enrollment like any other.
+    house.announce(1, "ines").await;
+    house.drive().await;
+    let first = house.view(1).await;
+    assert_eq!((first.state, first.current), (EnrollmentState::Vaulted, false));
+    assert_eq!(house.jumio.effects(reference(1)), 0, "its original is kept");
+}
+
+#[tokio::test]
 async fn an_original_that_lingers_is_looked_at_again_and_nothing_is_ready_before_it_is_gone() {
     let house = House::new().await;
     house.onboard(1, "ines").await;
