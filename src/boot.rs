@@ -2,9 +2,9 @@
 //! fit together is refused here, before anything is served.
 
 use crate::{
-    cli::Failure,
     config::{Config, Engine, Provider},
     credentials::ConfiguredCredentials,
+    failure::Failure,
 };
 use audit::Audit;
 use egress::Origin;

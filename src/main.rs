@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod credentials;
 mod demo;
+mod failure;
 mod files;
 mod health;
 mod http;

@@ -2,8 +2,8 @@
 
 use crate::{
     boot::House,
-    cli::Failure,
     config::Config,
+    failure::Failure,
     health::Health,
     http::{
         self, callback_token, private::Private, public::Public, refused::Refused, source::Sources,

@@ -1,7 +1,8 @@
 //! `check-config`: everything that `serve` would check, what is in force, and what deserves a second thought.
 
-use super::{Failure, load_checked};
+use super::load_checked;
 use crate::config::{self, Config, Origin, Setting};
+use crate::failure::Failure;
 use std::{
     io::{self, Write},
     path::Path,

@@ -1,6 +1,7 @@
 //! `init`: sets a vault up in a folder, whole or not at all.
 
-use super::{Failure, block_on, tokens};
+use super::{block_on, tokens};
+use crate::failure::Failure;
 use crate::{
     config::{Config, simulator_origin},
     files,

@@ -6,52 +6,12 @@ mod sandbox;
 mod serve;
 mod tokens;
 
-use crate::config::{Config, ConfigError, Problems};
+use crate::{
+    config::{Config, Problems},
+    failure::{Exit, Failure},
+};
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use std::{ffi::OsString, fmt, future::Future, path::PathBuf, process::ExitCode};
-
-/// The codes that scripts rely on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// Something went wrong.
-    Failed = 1,
-    /// The command line is wrong.
-    Usage = 64,
-    /// The configuration is wrong.
-    Configuration = 78,
-}
-
-/// Why a command did not do what it should: what happened, what it means, what to do.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    /// The process's code.
-    pub(crate) exit: Exit,
-    /// For the operator.
-    pub(crate) message: String,
-}
-
-impl Failure {
-    /// Something went wrong.
-    pub(crate) fn failed(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Failed, message: message.to_string() }
-    }
-
-    /// The command line is wrong.
-    pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Usage, message: message.to_string() }
-    }
-
-    /// The configuration is wrong.
-    pub(crate) fn configuration(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Configuration, message: message.to_string() }
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::configuration(error)
-    }
-}
+use std::{ffi::OsString, future::Future, path::PathBuf, process::ExitCode};
 
 /// Keeps the facemaps of Jumio's onboarding on the company's own premises, and re-authenticates people with them.
 #[derive(Debug, Parser)]

@@ -1,6 +1,7 @@
 //! `sandbox`: the Jumio simulator alone.
 
-use super::{Failure, block_on};
+use super::block_on;
+use crate::failure::Failure;
 use crate::{config::Log, shutdown, telemetry};
 use clap::Args;
 use sandbox::{Sandbox, SandboxConfig};

@@ -1,6 +1,7 @@
 //! `serve`: runs the service.
 
-use super::{Failure, block_on, load_checked};
+use super::{block_on, load_checked};
+use crate::failure::Failure;
 use crate::{
     config::{self, Config},
     process,

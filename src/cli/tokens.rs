@@ -1,6 +1,6 @@
 //! `tokens`: makes, lists and revokes API tokens.
 
-use super::Failure;
+use crate::failure::Failure;
 use crate::{
     files::FileError,
     tokens::{Role, TokenEntry, TokensError, TokensFile},

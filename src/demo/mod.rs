@@ -8,8 +8,9 @@ mod story;
 mod tell;
 
 use crate::{
-    cli::{self, Failure, init},
+    cli::{self, init},
     config::Config,
+    failure::Failure,
     service::Service,
     shutdown,
 };

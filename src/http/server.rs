@@ -3,8 +3,8 @@
 
 use super::{private, private::Private, public, public::Public, tls};
 use crate::{
-    cli::Failure,
     config::{Server, TlsFiles},
+    failure::Failure,
     shutdown::{Ending, Phase, TaskError, Tasks},
     telemetry,
 };
