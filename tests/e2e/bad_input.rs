@@ -72,7 +72,7 @@ fn is_problem(answer: &Answer, what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_request_is_told_where_it_is_wrong_and_changes_nothing() {
     let house = House::new().await;
-    let (ines, _) = house.enrolled("ines", b"the face of ines").await;
+    let (ines, _) = house.enrolled("user-ines", b"the face of ines").await;
     let malik = house.vaulted("malik").await;
     house.settles().await;
     let before =
@@ -95,9 +95,9 @@ async fn a_malformed_request_is_told_where_it_is_wrong_and_changes_nothing() {
             Bad::raw(path, JSON, "{} {}", invalid, None),
             Bad::raw(path, JSON, vec![0xff, 0xfe, 0x00], invalid, None),
             Bad::raw(path, JSON, "[".repeat(10_000), invalid, None),
-            Bad::raw(path, FORM, "userReference=ines", media, None),
+            Bad::raw(path, FORM, "userReference=user-ines", media, None),
             Bad::raw(path, "text/plain", "{}", media, None),
-            Bad::json(path, &json!({ "userReferenc": "ines" }), invalid, Some("/userReferenc")),
+            Bad::json(path, &json!({ "userReferenc": "user-ines" }), invalid, Some("/userReferenc")),
         ]);
     }
     let start = |more: Value| merged(json!({ "userReference": "noa", "workflowId": 201 }), more);
@@ -115,7 +115,7 @@ async fn a_malformed_request_is_told_where_it_is_wrong_and_changes_nothing() {
         let body = json!({ "transactionReference": UNKNOWN, "userReference": user });
         bad.push(Bad::json("/v1/enrollments", &body, invalid, Some("/userReference")));
     }
-    let web = |more: Value| merged(json!({ "userReference": "ines", "channel": "web" }), more);
+    let web = |more: Value| merged(json!({ "userReference": "user-ines", "channel": "web" }), more);
     for (more, pointer) in bad_authentications() {
         bad.push(Bad::json("/v1/authentications", &web(more), invalid, Some(pointer)));
     }
@@ -128,7 +128,7 @@ async fn a_malformed_request_is_told_where_it_is_wrong_and_changes_nothing() {
         ("/v1/enrollments?unknown=1", None),
         ("/v1/enrollments?userReference=", None),
         ("/v1/authentications", None),
-        ("/v1/authentications?userReference=ines&cursor=AAAA", Some("/cursor")),
+        ("/v1/authentications?userReference=user-ines&cursor=AAAA", Some("/cursor")),
         ("/v1/authentications/x?waitSeconds=26", Some("/waitSeconds")),
         ("/v1/authentications/x?waitSeconds=-1", None),
     ];
@@ -140,7 +140,7 @@ async fn a_malformed_request_is_told_where_it_is_wrong_and_changes_nothing() {
     let after =
         (house.standing().await, house.enrollment(&ines).await.text, house.enrollment(&malik).await.text);
     assert_eq!(before, after);
-    house.tells_nobody(&["ines", "malik", "anna@example.com"]);
+    house.tells_nobody(&["user-ines", "malik", "anna@example.com"]);
 }
 
 /// Seed 000's rules, each broken.
@@ -189,7 +189,7 @@ const BAD_URLS: [&str; 13] = [
 fn bad_authentications() -> Vec<(Value, &'static str)> {
     let mut bad = vec![
         (json!({ "userReference": "" }), "/userReference"),
-        (json!({ "userReference": " ines" }), "/userReference"),
+        (json!({ "userReference": " user-ines" }), "/userReference"),
         (json!({ "channel": "fax" }), "/channel"),
         (json!({ "ifOpen": "maybe" }), "/ifOpen"),
         (json!({ "locale": "ar" }), "/locale"),
@@ -267,9 +267,9 @@ async fn send(house: &House, url: &str, content_type: &str, body: String, chunke
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_and_foreign_references_are_told_apart_from_nothing() {
     let house = House::new().await;
-    let (ines, _) = house.enrolled("ines", b"the face of ines").await;
+    let (ines, _) = house.enrolled("user-ines", b"the face of ines").await;
     let (malik, _) = house.enrolled("malik", b"the face of malik").await;
-    let open = house.authenticate("ines").await;
+    let open = house.authenticate("user-ines").await;
     let id = open.str("authenticationId").to_owned();
     house.settles().await;
     let before = house.standing().await;
@@ -287,10 +287,10 @@ async fn unknown_and_foreign_references_are_told_apart_from_nothing() {
         Bad::get("/v1/enrollments/%00%ff", nobody, None),
         Bad::json(&release, &json!({}), nobody, None),
         Bad::json("/v1/enrollments/nonsense/release", &json!({}), nobody, None),
-        Bad::json("/v1/authentications", &mobile("ines", UNKNOWN), nobody, None),
+        Bad::json("/v1/authentications", &mobile("user-ines", UNKNOWN), nobody, None),
         // Both exist, and do not belong together.
-        Bad::json("/v1/authentications", &mobile("ines", &malik), nobody, None),
-        Bad::json("/v1/authentications", &mobile("INES", &ines), nobody, None),
+        Bad::json("/v1/authentications", &mobile("user-ines", &malik), nobody, None),
+        Bad::json("/v1/authentications", &mobile("USER-INES", &ines), nobody, None),
         Bad::json(
             "/v1/authentications",
             &json!({ "userReference": "noa", "channel": "mobile" }),
@@ -299,7 +299,7 @@ async fn unknown_and_foreign_references_are_told_apart_from_nothing() {
         ),
         Bad::get(&absent, none, None),
         Bad::get("/v1/authentications/nonsense", none, None),
-        Bad::json(&redeem_absent, &json!({ "userReference": "ines" }), none, None),
+        Bad::json(&redeem_absent, &json!({ "userReference": "user-ines" }), none, None),
         Bad::json(&redeem, &json!({ "userReference": "malik" }), none, None),
     ];
     for request in &bad {
@@ -309,7 +309,7 @@ async fn unknown_and_foreign_references_are_told_apart_from_nothing() {
     assert_eq!(taken.code(), (409, "user-reference-differs"));
     house.settles().await;
     assert_eq!(house.standing().await, before);
-    house.tells_nobody(&["ines", "malik"]);
+    house.tells_nobody(&["user-ines", "malik"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,12 +327,12 @@ async fn each_route_is_for_its_roles() {
     let routes: [(Method, &str, &[Role]); 11] = [
         (Method::POST, "/v1/verifications", backend),
         (Method::POST, "/v1/enrollments", backend),
-        (Method::GET, "/v1/enrollments?userReference=ines", backend),
+        (Method::GET, "/v1/enrollments?userReference=user-ines", backend),
         (Method::GET, "/v1/enrollments", operators),
         (Method::GET, &one, backend),
         (Method::POST, &release, backend),
         (Method::POST, "/v1/authentications", backend),
-        (Method::GET, "/v1/authentications?userReference=ines", backend),
+        (Method::GET, "/v1/authentications?userReference=user-ines", backend),
         (Method::GET, &authentication, backend),
         (Method::POST, &redeem, backend),
         (Method::GET, "/v1/status", watchers),
@@ -405,7 +405,7 @@ async fn the_public_listener_serves_callbacks_and_nothing_else() {
     // Jumio calls back to somebody who overhears, so that the token of a transaction is known here.
     let overheard = Recorder::start().await;
     let house = House::with(&[("JUMIO__CALLBACK_BASE_URL", &overheard.url)]).await;
-    let ines = house.begin("ines").await;
+    let ines = house.begin("user-ines").await;
     let malik = house.onboard("malik", Judgement::default()).await;
     let before = house.standing().await;
     let form = format!("callBackType=NETVERIFYID&jumioIdScanReference={ines}");
@@ -466,7 +466,7 @@ async fn the_public_listener_serves_callbacks_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_form_is_kept_judged_and_changes_nothing() {
     let house = House::new().await;
-    let ines = house.begin("ines").await;
+    let ines = house.begin("user-ines").await;
     house.settles().await;
     let before = house.enrollment(&ines).await.text;
     let requests = house.journal().requests().count();

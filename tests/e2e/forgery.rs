@@ -66,7 +66,7 @@ async fn a_claim_about_an_onboarding_changes_nothing() {
     }
     let pending = house.begin("paula").await;
     let vaulted = house.vaulted("vera").await;
-    let (ready, _) = house.enrolled("ines", b"the face of ines").await;
+    let (ready, _) = house.enrolled("user-ines", b"the face of ines").await;
     // Somebody else's customer, at Jumio and not announced here: approved, and none of our business.
     let stranger = house.elsewhere("stranger", Judgement::default()).await;
     // Announced for one person, although it is another's.
@@ -82,7 +82,7 @@ async fn a_claim_about_an_onboarding_changes_nothing() {
 
     let before = world(&house, &known).await;
     for reference in known.iter().chain([&stranger.as_str(), &UNKNOWN]) {
-        for user in ["mallory", "ines"] {
+        for user in ["mallory", "user-ines"] {
             assert_eq!(house.callback(&approved(reference, user, &lure)).await, 200);
         }
     }
@@ -114,11 +114,11 @@ async fn a_claim_about_an_onboarding_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_somebody_passed_changes_nothing() {
     let house = House::new().await;
-    let (ines, _) = house.enrolled("ines", b"the face of ines").await;
+    let (ines, _) = house.enrolled("user-ines", b"the face of ines").await;
     let (malik, _) = house.enrolled("malik", b"the face of malik").await;
     let open = house.authenticate("malik").await;
     let (id, reference) = (open.str("authenticationId"), open.str("authenticationTransactionReference"));
-    let first = house.authenticate("ines").await;
+    let first = house.authenticate("user-ines").await;
     let theirs = first.str("authenticationTransactionReference").to_owned();
     let failed = ResultOrder::from(AuthenticationResult::Failed);
     house.sandbox.control.authentication_result(&theirs, failed).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_claim_that_somebody_passed_changes_nothing() {
     house.settles().await;
     let before = world(&house, &[&ines, &malik]).await;
     for enrollment in [&malik, &ines] {
-        for user in ["malik", "ines", "mallory"] {
+        for user in ["malik", "user-ines", "mallory"] {
             for about in [reference, theirs.as_str(), UNKNOWN, malik.as_str()] {
                 assert_eq!(house.callback(&passed(about, enrollment, user)).await, 200);
             }
@@ -139,7 +139,7 @@ async fn a_claim_that_somebody_passed_changes_nothing() {
     let seen = house.get(&format!("/v1/authentications/{id}?waitSeconds=4")).await;
     assert_eq!(seen.str("state"), "initiated", "{}", seen.text);
     assert_eq!(house.get(&path).await.str("state"), "failed");
-    for (id, user) in [(id, "malik"), (&theirs, "ines")] {
+    for (id, user) in [(id, "malik"), (&theirs, "user-ines")] {
         let redeem = format!("/v1/authentications/{id}/redeem");
         assert_eq!(house.post(&redeem, &json!({ "userReference": user })).await.code(), (409, "not-passed"));
     }
@@ -164,7 +164,7 @@ async fn a_claim_that_somebody_passed_changes_nothing() {
 async fn a_redirect_of_jumios_is_followed_by_nobody() {
     let house = House::new().await;
     let thief = Recorder::start().await;
-    let (_, _) = house.enrolled("ines", b"the face of ines").await;
+    let (_, _) = house.enrolled("user-ines", b"the face of ines").await;
     let endpoints =
         [Endpoint::ScanDetails, Endpoint::Facemap, Endpoint::DeleteScan, Endpoint::InitiateAuthentication];
     for (status, endpoint) in endpoints.into_iter().flat_map(|endpoint| [(302, endpoint), (307, endpoint)]) {
@@ -173,7 +173,7 @@ async fn a_redirect_of_jumios_is_followed_by_nobody() {
         house.sandbox.control.set_fault(fault);
         let user = format!("{endpoint:?}-{status}");
         if endpoint == Endpoint::InitiateAuthentication {
-            let refused = house.authenticate("ines").await;
+            let refused = house.authenticate("user-ines").await;
             assert!(refused.status >= 500, "{}", refused.text);
         } else {
             let reference = house.onboard(&user, Judgement::default()).await;

@@ -6,5 +6,6 @@ mod bad_input;
 mod crash;
 mod forgery;
 mod house;
+mod refusals;
 mod shutdown;
 mod story;

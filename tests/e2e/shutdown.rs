@@ -23,11 +23,11 @@ async fn is_asked(house: &House, endpoint: Endpoint) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_is_under_way_is_finished_and_answered() {
     let mut house = House::new().await;
-    let (ines, _) = house.enrolled("ines", b"the face of ines").await;
+    let (ines, _) = house.enrolled("user-ines", b"the face of ines").await;
     house.sandbox.control.set_fault(slow(Endpoint::InitiateAuthentication, 1500));
     let mut vault = house.vault.take().unwrap();
     let asked = async {
-        let answer = house.authenticate("ines").await;
+        let answer = house.authenticate("user-ines").await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.str("authenticationTransactionReference").to_owned()
     };
@@ -39,7 +39,7 @@ async fn a_post_that_is_under_way_is_finished_and_answered() {
     let (reference, ended) = tokio::join!(asked, stopped);
     assert_eq!(ended.code(), Some(0));
     house.start().await;
-    let kept = house.authenticate("ines").await;
+    let kept = house.authenticate("user-ines").await;
     assert_eq!((kept.status, kept.str("authenticationTransactionReference")), (200, reference.as_str()));
     assert_eq!(house.journal().count(&ines, Endpoint::InitiateAuthentication), 1);
 }
@@ -49,7 +49,7 @@ async fn a_post_whose_caller_went_away_is_finished_too() {
     let drain = Duration::from_secs(3);
     let mut house = House::with(&[("SERVER__DRAIN_SECONDS", "3")]).await;
     let started = Instant::now();
-    let (ines, _) = house.enrolled("ines", b"the face of ines").await;
+    let (ines, _) = house.enrolled("user-ines", b"the face of ines").await;
     house.sandbox.control.set_fault(slow(Endpoint::InitiateAuthentication, 1500));
     let mut vault = house.vault.take().unwrap();
     // Older than the time that an end may take: that time counts from the signal.
@@ -57,7 +57,7 @@ async fn a_post_whose_caller_went_away_is_finished_too() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     {
-        let asked = house.authenticate("ines");
+        let asked = house.authenticate("user-ines");
         tokio::pin!(asked);
         tokio::select! {
             answer = &mut asked => panic!("{}", answer.text),
@@ -68,7 +68,7 @@ async fn a_post_whose_caller_went_away_is_finished_too() {
     vault.terminate();
     assert_eq!(vault.end().await.code(), Some(0));
     house.start().await;
-    let kept = house.authenticate("ines").await;
+    let kept = house.authenticate("user-ines").await;
     assert_eq!((kept.status, &kept.body["deduplicated"]), (200, &json!(true)), "{}", kept.text);
     assert_eq!(house.journal().count(&ines, Endpoint::InitiateAuthentication), 1);
 }
@@ -76,12 +76,12 @@ async fn a_post_whose_caller_went_away_is_finished_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once_and_what_is_cut_off_is_unknown() {
     let mut house = House::with(&[("REAUTH__SETTLE_SECONDS", "3600"), ("SERVER__DRAIN_SECONDS", "60")]).await;
-    let (ines, _) = house.enrolled("ines", b"the face of ines").await;
+    let (ines, _) = house.enrolled("user-ines", b"the face of ines").await;
     house.sandbox.control.set_fault(slow(Endpoint::InitiateAuthentication, 15_000));
     let mut vault = house.vault.take().unwrap();
     let asked =
         house.http.post(house.api("/v1/authentications")).bearer_auth(house.token(crate::house::Role::App));
-    let body = json!({ "userReference": "ines", "channel": "mobile" }).to_string();
+    let body = json!({ "userReference": "user-ines", "channel": "mobile" }).to_string();
     let asked = asked.header("Content-Type", "application/json").body(body).send();
     let asked = tokio::spawn(asked);
     is_asked(&house, Endpoint::InitiateAuthentication).await;
@@ -99,7 +99,7 @@ async fn a_second_signal_ends_it_at_once_and_what_is_cut_off_is_unknown() {
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert!(!asked.await.unwrap().is_ok_and(|answer| answer.status().is_success()));
     house.start().await;
-    let again = house.authenticate("ines").await;
+    let again = house.authenticate("user-ines").await;
     assert_eq!(again.code(), (504, "outcome-unknown"), "{}", again.text);
     assert!(again.headers.contains_key("retry-after"));
     assert_eq!(

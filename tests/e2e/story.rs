@@ -10,8 +10,8 @@ const SORRY_URL: &str = "https://www.example.com/sorry";
 #[tokio::test(flavor = "multi_thread")]
 async fn from_onboarding_to_a_redeemed_result() {
     let house = House::new().await;
-    let ines = house.vaulted("ines").await;
-    let early = house.authenticate("ines").await;
+    let ines = house.vaulted("user-ines").await;
+    let early = house.authenticate("user-ines").await;
     assert_eq!(early.code(), (409, "awaiting-release"));
     house.release(&ines).await;
     let ready = house.reaches(&ines, "ready").await;
@@ -20,7 +20,7 @@ async fn from_onboarding_to_a_redeemed_result() {
     assert_eq!(ready.body["origin"], "started");
 
     // In a browser.
-    let body = json!({ "userReference": "ines", "channel": "web", "requestReference": "payment-1",
+    let body = json!({ "userReference": "user-ines", "channel": "web", "requestReference": "payment-1",
                        "successUrl": OK_URL, "errorUrl": SORRY_URL, "locale": "de" });
     let web = house.post("/v1/authentications", &body).await;
     assert_eq!((web.status, &web.body["deduplicated"]), (201, &json!(false)), "{}", web.text);
@@ -32,16 +32,16 @@ async fn from_onboarding_to_a_redeemed_result() {
     passes(&house, web.str("authenticationTransactionReference")).await;
     let result = house.get(&format!("/v1/authentications/{id}?waitSeconds=20")).await;
     assert_eq!(result.str("state"), "passed");
-    let redeem = json!({ "userReference": "ines", "requestReference": "payment-1" });
+    let redeem = json!({ "userReference": "user-ines", "requestReference": "payment-1" });
     let path = format!("/v1/authentications/{id}/redeem");
     assert_eq!(house.post(&path, &json!({ "userReference": "malik" })).await.status, 404);
-    let other = json!({ "userReference": "ines", "requestReference": "payment-2" });
+    let other = json!({ "userReference": "user-ines", "requestReference": "payment-2" });
     assert_eq!(house.post(&path, &other).await.code(), (409, "request-reference-differs"));
     assert_eq!(house.post(&path, &redeem).await.status, 200);
     assert_eq!(house.post(&path, &redeem).await.code(), (409, "already-redeemed"));
 
     // In the app, and it is not her.
-    let mobile = house.authenticate("ines").await;
+    let mobile = house.authenticate("user-ines").await;
     assert_eq!(mobile.status, 201, "a final result ends the window: {}", mobile.text);
     assert!(mobile.body["redirectUrl"].is_null());
     let reference = mobile.str("authenticationTransactionReference");
@@ -50,16 +50,16 @@ async fn from_onboarding_to_a_redeemed_result() {
     let result = house.get(&format!("/v1/authentications/{reference}?waitSeconds=20")).await;
     assert_eq!(result.str("state"), "failed");
     let path = format!("/v1/authentications/{reference}/redeem");
-    assert_eq!(house.post(&path, &json!({ "userReference": "ines" })).await.code(), (409, "not-passed"));
-    house.tells_nobody(&["ines", "payment-1", &web.str("redirectUrl")[house.sandbox.base_url.len()..]]);
+    assert_eq!(house.post(&path, &json!({ "userReference": "user-ines" })).await.code(), (409, "not-passed"));
+    house.tells_nobody(&["user-ines", "payment-1", &web.str("redirectUrl")[house.sandbox.base_url.len()..]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_step_comes_after_the_one_it_depends_on() {
     let house = House::new().await;
-    let (ines, digest) = house.enrolled("ines", b"the face of ines").await;
+    let (ines, digest) = house.enrolled("user-ines", b"the face of ines").await;
     let seen = house.enrollment(&ines).await;
-    let first_use = house.authenticate("ines").await;
+    let first_use = house.authenticate("user-ines").await;
     assert_eq!(first_use.status, 201);
 
     let journal = house.journal();
@@ -85,7 +85,7 @@ async fn each_step_comes_after_the_one_it_depends_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_not_released_stays_at_jumio() {
     let house = House::new().await;
-    let ines = house.vaulted("ines").await;
+    let ines = house.vaulted("user-ines").await;
     house.settles().await;
     assert_eq!(house.journal().count(&ines, Endpoint::DeleteScan), 0);
     assert!(house.sandbox.control.state(10)["verifications"][0]["facemapHeld"].as_bool().unwrap());
@@ -127,7 +127,7 @@ async fn a_callback_that_never_comes_is_made_up_for_by_polling() {
         [("INGEST__POLL_SCHEDULE_SECONDS", "1,2,3,4,5"), ("REAUTH__RESULT_POLL_SECONDS", "1,2,3,4")];
     let house = House::with(&schedule).await;
     // One that was started here, one that was announced.
-    let started = house.begin("ines").await;
+    let started = house.begin("user-ines").await;
     let quiet = || Judgement { send_callback: false, ..Judgement::default() };
     house.sandbox.control.finish_verification(&started, quiet()).await.unwrap();
     let announced = house.elsewhere("malik", quiet()).await;
@@ -137,7 +137,7 @@ async fn a_callback_that_never_comes_is_made_up_for_by_polling() {
     }
     house.release(&started).await;
     house.reaches(&started, "ready").await;
-    let authentication = house.authenticate("ines").await;
+    let authentication = house.authenticate("user-ines").await;
     let order = ResultOrder { send_callback: false, ..AuthenticationResult::Passed.into() };
     let reference = authentication.str("authenticationTransactionReference");
     house.sandbox.control.authentication_result(reference, order).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_callback_that_never_comes_is_made_up_for_by_polling() {
 async fn a_callback_before_the_announcement_is_foreign_and_then_it_is_ours() {
     let house = House::new().await;
     let new = NewVerification {
-        user_reference: Some("ines".to_owned()),
+        user_reference: Some("user-ines".to_owned()),
         callback_url: Some(house.portal()),
         ..NewVerification::default()
     };
@@ -164,14 +164,14 @@ async fn a_callback_before_the_announcement_is_foreign_and_then_it_is_ours() {
     house.wait_for("foreign callback", |status| status["callbacks"]["foreign"]["count"] == 1).await;
     assert_eq!(house.enrollment(&reference).await.code(), (404, "unknown-enrollment"));
     assert_eq!(house.journal().about(&reference).len(), 0, "nothing is asked about a stranger's transaction");
-    assert_eq!(house.announce(&reference, "ines").await.status, 202);
+    assert_eq!(house.announce(&reference, "user-ines").await.status, 202);
     house.reaches(&reference, "vaulted").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_wherever_it_was() {
     let mut house = House::new().await;
-    let waiting = house.begin("ines").await;
+    let waiting = house.begin("user-ines").await;
     house.stop().await;
     // Jumio's callback meets nobody; its repetition comes after the start.
     let finished = house.sandbox.control.finish_verification(&waiting, Judgement::default()).await.unwrap();
@@ -186,18 +186,18 @@ async fn a_restart_goes_on_wherever_it_was() {
     house.reaches(&waiting, "ready").await;
     house.stop().await;
     house.start().await;
-    let open = house.authenticate("ines").await;
+    let open = house.authenticate("user-ines").await;
     assert_eq!(open.status, 201);
     house.stop().await;
     house.start().await;
-    let again = house.authenticate("ines").await;
+    let again = house.authenticate("user-ines").await;
     assert_eq!((again.status, &again.body["deduplicated"]), (200, &json!(true)));
     passes(&house, open.str("authenticationTransactionReference")).await;
     let path = format!("/v1/authentications/{}", open.str("authenticationId"));
     assert_eq!(house.get(&format!("{path}?waitSeconds=20")).await.str("state"), "passed");
     house.stop().await;
     house.start().await;
-    let redeemed = house.post(&format!("{path}/redeem"), &json!({ "userReference": "ines" })).await;
+    let redeemed = house.post(&format!("{path}/redeem"), &json!({ "userReference": "user-ines" })).await;
     assert_eq!(redeemed.status, 200);
     assert_eq!(house.journal().count(&waiting, Endpoint::InitiateAuthentication), 1);
 }
@@ -205,8 +205,8 @@ async fn a_restart_goes_on_wherever_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_onboarding_of_a_user_replaces_nobody_by_itself() {
     let house = House::new().await;
-    let (first, _) = house.enrolled("ines", b"the face of ines").await;
-    let second = house.vaulted("ines").await;
+    let (first, _) = house.enrolled("user-ines", b"the face of ines").await;
+    let second = house.vaulted("user-ines").await;
     let path = format!("/v1/enrollments/{second}/release");
     assert_eq!(house.post(&path, &json!({})).await.code(), (409, "replacement-needs-proof"));
     let named = json!({ "replaces": first });

@@ -254,6 +254,11 @@ impl House {
         }
     }
 
+    /// Waits until so many people can be re-authenticated.
+    pub(crate) async fn reaches_ready_people(&self, count: u64) {
+        self.wait_for("people", |status| status["enrollments"]["ready"]["count"] == count).await;
+    }
+
     /// Starts an onboarding through the vault, finishes it at Jumio (with Jumio's callback), and names its reference.
     pub(crate) async fn onboard(&self, user: &str, judgement: Judgement) -> String {
         let reference = self.begin(user).await;

@@ -121,7 +121,9 @@ impl Start {
             if let Some(ended) = vault.ended() {
                 return Some((ended.code().unwrap_or(-1), self.said()));
             }
-            if Answer::of(http.get(&url)).await.is_ok_and(|answer| answer.status == 200) {
+            // Somebody else may hold the port, and say nothing.
+            let look = http.get(&url).timeout(Duration::from_millis(500));
+            if Answer::of(look).await.is_ok_and(|answer| answer.status == 200) {
                 return None;
             }
             tokio::time::sleep(LOOK_EVERY).await;
