@@ -1,9 +1,11 @@
 //! Keys of persons and epochs.
 
 use super::{Home, recompute, subject, vaulted};
-use crate::{SlotKind, VaultError, slot_file::position};
+use crate::{
+    Damage, SlotKind, VaultError, VaultId, sector::Sector, slot_file::position, slot_keys::SlotSecret,
+};
 use model::rng::SeededRng;
-use seal::SealError;
+use seal::{MemoryProvider, SealError};
 use std::{fs, os::unix::fs::FileExt as _};
 
 #[tokio::test]
@@ -69,6 +71,35 @@ async fn a_slot_given_to_another_subject_by_hand_opens_nothing_of_the_first() {
     let key = vault.person_key(one.slot).await.unwrap();
     assert_eq!(key.open(b"r", "user", &sealed), Err(SealError::DoesNotOpen));
     assert!(super::opens(&vault, &one).await.is_err());
+}
+
+type Spoil<'a> = &'a dyn Fn(&mut Sector, &mut VaultId);
+
+#[tokio::test]
+async fn a_data_key_opens_with_its_own_vault_slot_generation_id_subject_and_secret_only() {
+    let (provider, rng) = (MemoryProvider::new(1), SeededRng::new(5));
+    let make = |spoil: Spoil<'_>| {
+        let mut sector = Sector::free(7, 9);
+        let mut vault = VaultId([1; 16]);
+        spoil(&mut sector, &mut vault);
+        SlotSecret::of(&sector, vault)
+    };
+    let own = make(&|_, _| {});
+    let (key, wrapped) = own.new_data_key(&provider, &rng).await.unwrap();
+    assert_eq!(own.data_key(&provider, &wrapped).await.unwrap().id(), key.id());
+    let others: [Spoil<'_>; 6] = [
+        &|_, vault| vault.0[0] ^= 1,
+        &|sector, _| sector.slot.index ^= 1,
+        &|sector, _| sector.slot.generation ^= 1,
+        // The last byte: the first eight are the key's id, which is bound on its own.
+        &|sector, _| sector.slot.facemap.0[15] ^= 1,
+        &|sector, _| sector.subject[0] ^= 1,
+        &|sector, _| sector.secret[0] ^= 1,
+    ];
+    for (place, other) in others.into_iter().enumerate() {
+        let opened = make(other).data_key(&provider, &wrapped).await;
+        assert!(matches!(opened, Err(VaultError::Damaged(Damage::DataKey))), "{place}");
+    }
 }
 
 #[tokio::test]

@@ -163,6 +163,8 @@ fn a_full_disk_loses_nothing_and_passes_when_there_is_room_again() {
         fs::remove_file(&filler).unwrap();
         let person = vaulted(vault, 1, 50_000).await;
         let slot = vault.prepare(SlotKind::Facemap, subject(2)).await.unwrap();
+        // Once before, so that its folder is there and it is the file that finds no room.
+        vault.put(slot, &enrollment(2), FacemapBytes::new(facemap(2, 100))).await.unwrap();
         fill();
         let put = vault.put(slot, &enrollment(2), FacemapBytes::new(facemap(2, 200_000))).await;
         assert!(matches!(put, Err(VaultError::NoSpace)), "{put:?}");
