@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod crash;
+mod exchange;
 mod forgery;
 mod house;
 mod refusals;

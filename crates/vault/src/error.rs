@@ -112,7 +112,9 @@ pub enum VaultError {
     #[error("{0}")]
     Mismatch(Box<Refusal>),
     /// The records could not be asked during the sweep.
-    #[error("the records could not be read during the sweep: {0}")]
+    #[error(
+        "the records could not be read during the sweep ({0}); nothing was moved, run `facemap-vault verify`"
+    )]
     Records(#[source] Box<dyn Error + Send + Sync>),
     /// The process is shutting down.
     #[error("the vault is shutting down; nothing is known about this call until the next start")]
