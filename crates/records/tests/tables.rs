@@ -1,5 +1,7 @@
 //! Tables, indexes and commits over a store in memory.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be set up fails the test")]
+
 use model::{Rng, rng::SeededRng};
 use records::{Commit, Index, Key as _, Record, Records, RecordsError, Table};
 use seal::HeldKeys;

@@ -159,13 +159,10 @@ async fn whatever_is_exchanged_in_the_store_no_facemap_leaves_for_another() {
 }
 
 /// Two rows of a table, and what is done with them.
-async fn pair<K: records::Key, V: serde::Serialize + serde::de::DeserializeOwned>(
-    process: &Process,
-    table: &Table<K, V>,
-    keys: [K; 2],
-    change: impl FnOnce(&mut V, &mut V),
-) where
-    V: Clone,
+async fn pair<K, V>(process: &Process, table: &Table<K, V>, keys: [K; 2], change: impl FnOnce(&mut V, &mut V))
+where
+    K: records::Key,
+    V: serde::Serialize + serde::de::DeserializeOwned + Clone,
 {
     let records = process.register.records();
     let read = |key| table.get(records, key);

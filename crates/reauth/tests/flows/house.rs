@@ -100,7 +100,7 @@ pub(crate) async fn until(what: &str, so: impl Fn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    assert!(tokio::time::timeout(seconds(60), waiting).await.is_ok(), "waited in vain until {what}");
+    assert!(tokio::time::timeout(seconds(30), waiting).await.is_ok(), "waited in vain until {what}");
 }
 
 fn paths(dir: &Path) -> VaultPaths {

@@ -1,11 +1,22 @@
 //! However many ask at the same time: one post, and equal answers.
 
 use crate::house::{House, asks, asks_web, config, face, jumio_reference, reference, seconds, until};
+use async_trait::async_trait;
 use audit::Actor;
 use jumio::scripted::{Endpoint, Gate, Script};
 use model::AuthenticationState;
 use queue::Limit;
 use reauth::{AuthenticationRequest, IfOpen, Initiated, ReauthConfig, ReauthError};
+use records::tables;
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use store::{Batch, Range, Row, Store, StoreError, TableId, Version, Versioned};
+use tokio::sync::Barrier;
 
 const MANY: usize = 100;
 
@@ -50,17 +61,61 @@ async fn a_hundred_simultaneous_requests_lead_to_one_post_and_equal_answers() {
     assert_eq!(house.reauth().posts_under_way(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_requests_that_begin_together_lead_to_one_post() {
-    let house = House::new().await;
-    house.enroll(1).await;
-    let all: Vec<_> = (0..MANY).map(|_| house.asking(asks(1))).collect();
-    let mut ids = Vec::new();
-    for one in all {
-        ids.push(one.await.unwrap().unwrap().authentication.authentication_id);
+/// A store whose first hundred readers of a window all see the same before any of them goes on.
+struct Together {
+    inner: Arc<dyn Store>,
+    readers: AtomicUsize,
+    barrier: Barrier,
+}
+
+#[async_trait]
+impl Store for Together {
+    async fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
+        let found = self.inner.get(table, key).await;
+        if table == tables::WINDOWS && self.readers.fetch_add(1, Ordering::SeqCst) < MANY {
+            self.barrier.wait().await;
+        }
+        found
     }
-    ids.dedup();
-    assert_eq!((house.posts(), ids.len()), (1, 1));
+
+    async fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.inner.scan(table, range, limit).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
+        self.inner.commit(batch).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_who_all_found_the_window_free_lead_to_one_post_and_equal_answers() {
+    for refused in [false, true] {
+        let house = House::new().await;
+        house.enroll(1).await;
+        let script = if refused { Script::refused(403) } else { Script::act() };
+        let (script, gate) = script.held();
+        house.jumio.script(Endpoint::InitiateAuthentication, script);
+        let (inner, readers) = (house.store.clone(), AtomicUsize::new(0));
+        let store = Together { inner, readers, barrier: Barrier::new(MANY) };
+        let reauth = house.reopened(Arc::new(store)).await.reauth;
+        let ask = |_| {
+            let reauth = reauth.clone();
+            tokio::spawn(async move { reauth.initiate(asks(1), Actor::System).await })
+        };
+        let all: Vec<_> = (0..MANY).map(ask).collect();
+        until("all others wait", || reauth.callers_waiting() == MANY - 1).await;
+        gate.open();
+        let mut references = HashSet::new();
+        for one in all {
+            match one.await.unwrap() {
+                Ok(answer) => drop(references.insert(Some(jumio_reference(&answer)))),
+                Err(ReauthError::JumioRefused { status: 403 }) => drop(references.insert(None)),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((house.posts(), references.len()), (1, 1));
+        assert_eq!(references.contains(&None), refused);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,6 +228,7 @@ async fn who_waits_longer_than_the_wait_is_told_to_come_back() {
     tokio::task::yield_now().await;
     assert!(!second.is_finished());
     house.clock.advance(seconds(1));
+    until("it is told", || second.is_finished()).await;
     assert!(matches!(second.await.unwrap(), Err(ReauthError::InProgress)));
     gate.open();
     first.await.unwrap().unwrap();

@@ -65,6 +65,7 @@ async fn the_indexes_follow_a_change_of_state() {
     let (count, oldest) = house.register.count_enrollments(S::Ready, 100).await.unwrap();
     assert_eq!((count, oldest), (3, Some(house.enrollment(2).await.row.since)));
     assert_eq!(house.register.count_enrollments(S::Vaulted, 5).await.unwrap().0, 5);
+    assert_eq!(house.register.count_enrollments(S::Vaulted, 100).await.unwrap().0, 12);
     let before = house.enrollment(7).await.row.since;
     let waiting = house.register.enrollments_in(S::Ready, before, 10).await.unwrap();
     assert_eq!(waiting, [house.key(2), house.key(3)]);
