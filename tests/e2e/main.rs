@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod bytes;
 mod crash;
 mod exchange;
 mod forgery;
 mod house;
+mod porch;
 mod refusals;
 mod shutdown;
 mod story;

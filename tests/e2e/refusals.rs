@@ -74,6 +74,12 @@ async fn refused(house: &House, code: i32, words: &[&str], with_engine: bool) {
     assert!(changed.is_empty(), "changed: {changed:?}");
 }
 
+/// What is done to a vault's files.
+type Harm<'a> = Box<dyn Fn() + 'a>;
+
+/// What is done to a file's bytes.
+type Edit<'a> = Box<dyn Fn(&mut Vec<u8>) + 'a>;
+
 /// Puts another file or folder in the place of one.
 fn replace(from: &Path, to: &Path) {
     if to.is_dir() {
@@ -118,8 +124,7 @@ async fn a_wrong_or_damaged_key_file_is_refused() {
     let key = wrapping_key(&house.dir);
     let held = house.dir.join("keys/held-keys.toml");
     let keyring = house.dir.join("keys/keyring.toml");
-    type Harm<'a> = Box<dyn Fn() + 'a>;
-    let harms: Vec<(Harm, &[&str])> = vec![
+    let harms: Vec<(Harm<'_>, &[&str])> = vec![
         (Box::new(|| replace(&wrapping_key(&other.dir), &key)), &["held-keys.toml"]),
         (Box::new(|| edit(&key, |bytes| bytes.truncate(20))), &["base64", "bring the right file back"]),
         (Box::new(|| fs::remove_file(&key).unwrap()), &["is missing", "copy of the keys"]),
@@ -131,7 +136,7 @@ async fn a_wrong_or_damaged_key_file_is_refused() {
         (Box::new(|| edit(&held, |bytes| flip_inside_a_value(bytes))), &["held-keys.toml"]),
         (
             Box::new(|| {
-                edit(&keyring, |bytes| *bytes = text(bytes).replace("version = 1", "version = 2").into())
+                edit(&keyring, |bytes| *bytes = text(bytes).replace("version = 1", "version = 2").into());
             }),
             &["format 2", "later"],
         ),
@@ -169,8 +174,7 @@ async fn a_slot_file_that_is_damaged_or_not_this_vaults_is_refused() {
     let slots = house.dir.join("slots/slots");
     let intact = fs::read(&slots).unwrap();
     let sector = |n: usize| n * 512;
-    type Harm<'a> = Box<dyn Fn(&mut Vec<u8>) + 'a>;
-    let harms: Vec<(Harm, &[&str])> = vec![
+    let harms: Vec<(Edit<'_>, &[&str])> = vec![
         (Box::new(|bytes| bytes[0] ^= 1), &["slot file", "restore"]),
         (Box::new(|bytes| bytes[20] ^= 1), &["slot file", "restore"]),
         (Box::new(|bytes| newer(bytes)), &["format 2", "newer one"]),

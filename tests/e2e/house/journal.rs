@@ -43,11 +43,6 @@ impl Journal {
     pub(crate) fn count(&self, reference: &str, endpoint: Endpoint) -> usize {
         self.about(reference).into_iter().filter(|entry| entry.endpoint == endpoint).count()
     }
-
-    /// Deletions of originals.
-    pub(crate) fn deletions(&self) -> usize {
-        self.requests().filter(|entry| entry.endpoint == Endpoint::DeleteScan).count()
-    }
 }
 
 /// A time of the journal.

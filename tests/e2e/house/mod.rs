@@ -5,7 +5,7 @@ mod process;
 mod recorder;
 
 pub(crate) use journal::{Journal, at, time};
-pub(crate) use process::{LOOK_EVERY, PATIENCE, Start, Vault, below, free_port, printed, program, run, tail};
+pub(crate) use process::{LOOK_EVERY, PATIENCE, Start, Vault, below, free_port, printed, run, tail};
 pub(crate) use recorder::Recorder;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -375,7 +375,7 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .tls_backend_preconfigured(tls)
         .build()
         .unwrap()
