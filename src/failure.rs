@@ -40,6 +40,24 @@ impl Failure {
     }
 }
 
+/// Commands that messages name, and that this version does not have.
+const LATER: [&str; 3] = ["facemap-vault verify", "rebuild-index", "recovery acknowledge"];
+
+/// The message; where it names a command that comes later, what to do until then stands beside it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if LATER.iter().any(|command| self.message.contains(command)) {
+            f.write_str(
+                " (`verify`, `rebuild-index` and `recovery acknowledge` come with the next version. Until then: check that \
+                 store.path, store.slots_path and keys.path name the folders that belong together and are mounted; else put \
+                 all of them back from one backup, taken while the service was stopped. Nothing was changed.)",
+            )?;
+        }
+        Ok(())
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::configuration(error)

@@ -82,11 +82,11 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { exit, message }) => {
-            for line in message.lines() {
+        Err(failure) => {
+            for line in failure.to_string().lines() {
                 eprintln!("error: {line}");
             }
-            ExitCode::from(exit as u8)
+            ExitCode::from(failure.exit as u8)
         }
     }
 }

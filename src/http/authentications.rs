@@ -1,6 +1,12 @@
 //! `/v1/authentications`: initiating, looking up, redeeming.
 
-use super::{body, caller::App, cursor, private::Private, problem::Problem};
+use super::{
+    body::{self, Body},
+    caller::App,
+    cursor,
+    private::Private,
+    problem::Problem,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jumio::{Journey, Violations, WebFields};
 use model::{AuthenticationState, Channel, EnrollmentRef, UserReference, limits};
@@ -55,7 +61,7 @@ struct ListQuery {
 pub(crate) async fn initiate(
     request: HttpRequest,
     caller: App,
-    body: body::Body,
+    body: Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let wanted: Wanted = body::json(&request, &body)?;
@@ -139,7 +145,7 @@ pub(crate) async fn redeem(
     request: HttpRequest,
     caller: App,
     id: web::Path<String>,
-    body: body::Body,
+    body: Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let wanted: Redeem = body::json(&request, &body)?;

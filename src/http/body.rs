@@ -5,8 +5,12 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
 use futures_util::future::LocalBoxFuture;
 use model::{limits, text::printable};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
-/// A body that was read whole. One that is too large, or breaks off, is a problem like any other.
+/// How long a caller may take to send a body.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A body that was read whole. One that is too large, too slow, or breaks off, is a problem like any other.
 pub(crate) struct Body(web::Bytes);
 
 impl FromRequest for Body {
@@ -15,7 +19,15 @@ impl FromRequest for Body {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let reading = web::Bytes::from_request(request, payload);
-        Box::pin(async move { reading.await.map(Self).map_err(|error| not_read(&error)) })
+        Box::pin(async move {
+            match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+                Ok(read) => read.map(Self).map_err(|error| not_read(&error)),
+                Err(_elapsed) => {
+                    let detail = "The body did not arrive in time; nothing was done.";
+                    Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", detail))
+                }
+            }
+        })
     }
 }
 

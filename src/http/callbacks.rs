@@ -2,6 +2,7 @@
 //! Everything else is judged later, from the inbox.
 
 use super::{
+    body::BODY_TIMEOUT,
     callback_token::{self, CallbackToken, Purpose},
     public::Public,
     refused::Refusal,
@@ -64,7 +65,8 @@ async fn receive(
     if request.content_type() != "application/x-www-form-urlencoded" {
         return Err(Refusal::NotAForm);
     }
-    let body = read(request, body, public.max_body).await?;
+    let reading = read(request, body, public.max_body);
+    let body = tokio::time::timeout(BODY_TIMEOUT, reading).await.map_err(|_elapsed| Refusal::TooSlow)??;
     match public.ingest.scope_matches(&body, scope).await {
         Ok(true) => {}
         Ok(false) => return Err(Refusal::Token),
@@ -96,6 +98,9 @@ fn scope_of(public: &Public, token: Option<&str>) -> Option<TokenScope> {
     }
 }
 
+/// Bytes set aside for a callback that does not tell its length.
+const USUAL_BYTES: usize = 4096;
+
 /// Reads the body into one buffer, sized once where its length is told, and wiped after it is sealed.
 async fn read(
     request: &HttpRequest,
@@ -107,7 +112,7 @@ async fn read(
     if told.is_some_and(|told| told > most) {
         return Err(Refusal::TooLarge);
     }
-    let mut buffer = zeroize::Zeroizing::new(Vec::with_capacity(told.unwrap_or(most)));
+    let mut buffer = zeroize::Zeroizing::new(Vec::with_capacity(told.unwrap_or(USUAL_BYTES)));
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|_broken_off| Refusal::NotAForm)?;
         if buffer.len() + chunk.len() > most {
@@ -124,6 +129,7 @@ const fn status_of(refusal: Refusal) -> StatusCode {
         Refusal::Token => StatusCode::NOT_FOUND,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Refusal::NotStored => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

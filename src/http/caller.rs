@@ -3,8 +3,8 @@
 use super::{private::Private, problem::Problem};
 use crate::tokens::{Identity, Role};
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
-    body::MessageBody,
+    FromRequest, HttpMessage, HttpRequest, ResponseError,
+    body::{EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::{StatusCode, header},
     middleware::Next,
@@ -17,10 +17,27 @@ use std::future::{Ready, ready};
 pub(crate) async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let identity = identify(&request)?;
-    request.extensions_mut().insert(identity);
-    next.call(request).await
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
+    let admitted =
+        identify(&request).and_then(|identity| refuse_idempotency_key(&request).map(|()| identity));
+    match admitted {
+        Ok(identity) => {
+            request.extensions_mut().insert(identity);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        // As a response and not as an error: an error would pass by the headers that every answer has.
+        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
+    }
+}
+
+/// A caller who sends this header relies on it. As long as it is not honoured, ignoring it would do things twice.
+fn refuse_idempotency_key(request: &ServiceRequest) -> Result<(), Problem> {
+    if request.headers().contains_key("idempotency-key") {
+        let detail = "Idempotency-Key is not honoured by this version; leave it out. POST /v1/authentications is \
+                      deduplicated by itself.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-not-honoured", detail));
+    }
+    Ok(())
 }
 
 fn identify(request: &ServiceRequest) -> Result<Identity, Problem> {

@@ -1,6 +1,12 @@
 //! `/v1/enrollments`: announcing, looking up, releasing. Never the facemap.
 
-use super::{body, caller::App, cursor, private::Private, problem::Problem};
+use super::{
+    body::{self, Body},
+    caller::App,
+    cursor,
+    private::Private,
+    problem::Problem,
+};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use model::{EnrollmentRef, EnrollmentState, UserReference};
 use register::EnrollmentFilter;
@@ -36,7 +42,7 @@ struct ListQuery {
 pub(crate) async fn announce(
     request: HttpRequest,
     caller: App,
-    body: body::Body,
+    body: Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let Announcement { transaction_reference, user_reference } = body::json(&request, &body)?;
@@ -78,7 +84,7 @@ pub(crate) async fn release(
     request: HttpRequest,
     caller: App,
     reference: web::Path<String>,
-    body: body::Body,
+    body: Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let Wish { replaces } = body::json_or_default(&request, &body)?;

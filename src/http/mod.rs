@@ -15,5 +15,6 @@ pub(crate) mod refused;
 pub(crate) mod server;
 pub(crate) mod source;
 pub(crate) mod status;
+mod strict;
 pub(crate) mod tls;
 mod verifications;

@@ -60,7 +60,7 @@ impl Problem {
 
     fn damaged() -> Self {
         let detail = "A stored record is damaged or not in its place; nothing was given out. The operator's log says \
-                      more; run `facemap-vault verify`.";
+                      more. Stop the service and keep a copy of its folders before anything else.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail)
     }
 }

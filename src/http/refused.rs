@@ -22,6 +22,8 @@ pub(crate) enum Refusal {
     TooLarge,
     /// Not a form.
     NotAForm,
+    /// It did not arrive in time.
+    TooSlow,
     /// It could not be stored; Jumio was told so.
     NotStored,
 }

@@ -24,6 +24,8 @@ use std::{
 const THREADS: usize = 2;
 /// How often the end looks whether posts are still under way.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
+/// Connections of each thread: more wait in the kernel's queue.
+const MOST_CONNECTIONS: usize = 4096;
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -37,7 +39,7 @@ pub(crate) fn public(
     let app = move || {
         App::new().wrap(from_fn(log)).wrap(headers()).app_data(state.clone()).configure(public::routes)
     };
-    let http = HttpServer::new(app).workers(THREADS).disable_signals();
+    let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
     let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
     let http = match &server.tls {
         None => http.listen(listener),
@@ -60,7 +62,7 @@ pub(crate) fn private(
     let app = move || {
         App::new().wrap(from_fn(log)).wrap(headers()).app_data(shared.clone()).configure(private::routes)
     };
-    let http = HttpServer::new(app).workers(THREADS).disable_signals();
+    let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
     let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
     let tls: Option<&TlsFiles> = server.tls.as_ref();
     let http = match tls {

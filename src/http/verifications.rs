@@ -1,18 +1,24 @@
 //! `POST /v1/verifications`: starts an onboarding at Jumio.
 
-use super::{body, caller::App, private::Private, problem::Problem};
+use super::{
+    body::{self, Body},
+    caller::App,
+    private::Private,
+    problem::Problem,
+    strict::Strict,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jumio::NewVerification;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Starts an ID Verification. The body has the fields of seed 000 by their own names.
 pub(crate) async fn start(
     request: HttpRequest,
     caller: App,
-    body: body::Body,
+    body: Body,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
-    let fields: Value = body::json(&request, &body)?;
+    let Strict(fields) = body::json(&request, &body)?;
     let rules = &private.verification_rules;
     let build = |intent: &[u8; 16]| {
         NewVerification::check(&fields, rules)?
