@@ -53,11 +53,12 @@ impl Lane {
     pub const ALL: [Self; 3] = [Self::Authentication, Self::Verification, Self::Batch];
 }
 
-/// The right to send once, now.
-#[derive(Debug)]
-#[must_use = "a permit is used up whether or not anything is sent"]
+/// The right to send once. Drop it in the moment of sending: until then it holds its place, and from then on its age
+/// counts, so that what is done between grant and sending brings no two sends closer together.
+#[must_use = "a permit is used up whether or not anything is sent; drop it in the moment of sending"]
 pub struct Permit {
     granted: Timestamp,
+    _under_way: UnderWay,
 }
 
 impl Permit {
@@ -124,9 +125,9 @@ struct Place<'a> {
     waiter: u64,
 }
 
-/// A grant on its way to being durable. Dropped half way, it counts as sent at that moment.
-struct UnderWay<'a> {
-    inner: &'a Inner,
+/// A grant that is not used yet. Dropped, also half way, it counts as sent at that moment.
+struct UnderWay {
+    inner: Arc<Inner>,
     row: Option<RowKey>,
 }
 
@@ -174,7 +175,7 @@ impl Budget {
     /// # Errors
     /// [`BudgetError`].
     pub async fn acquire(&self, lane: Lane, wait_at_most: Duration) -> Result<Permit, BudgetError> {
-        let inner = &*self.inner;
+        let inner = &self.inner;
         let mut changed = inner.changed.subscribe();
         let deadline = inner.clock.now() + wait_at_most.min(LONGEST_WAIT);
         let place = inner.enter(lane);
@@ -249,7 +250,7 @@ impl Inner {
     }
 
     /// Grants a send to whoever has this place, or says when it will be this place's turn.
-    fn try_grant(&self, place: &Place<'_>, now: Timestamp) -> Result<UnderWay<'_>, Timestamp> {
+    fn try_grant(self: &Arc<Self>, place: &Place<'_>, now: Timestamp) -> Result<UnderWay, Timestamp> {
         let mut state = self.state();
         state.log.look_at_clock(now);
         let old = state.log.forget_old(now);
@@ -262,7 +263,7 @@ impl Inner {
             return Err(next);
         }
         state.log.grant();
-        Ok(UnderWay { inner: self, row: None })
+        Ok(UnderWay { inner: Arc::clone(self), row: None })
     }
 }
 
@@ -273,10 +274,11 @@ impl Drop for Place<'_> {
     }
 }
 
-impl UnderWay<'_> {
+impl UnderWay {
     async fn make_durable(mut self) -> Result<Permit, BudgetError> {
-        let Some(records) = &self.inner.records else {
-            return Ok(Permit { granted: self.inner.clock.now() });
+        let inner = Arc::clone(&self.inner);
+        let Some(records) = &inner.records else {
+            return Ok(Permit { granted: inner.clock.now(), _under_way: self });
         };
         loop {
             let granted = job::whole(self.inner.clock.now());
@@ -295,13 +297,13 @@ impl UnderWay<'_> {
                 return Err(error.into());
             }
             if self.inner.clock.now().duration_since(granted).unsigned_abs() <= LATEST {
-                return Ok(Permit { granted });
+                return Ok(Permit { granted, _under_way: self });
             }
         }
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     /// Made durable or not: from here on it may be sent, or may have been.
     fn drop(&mut self) {
         let mut state = self.inner.state();
@@ -310,6 +312,12 @@ impl Drop for UnderWay<'_> {
         state.log.goes_out(now, self.row);
         drop(state);
         self.inner.notify();
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Permit({})", self.granted)
     }
 }
 

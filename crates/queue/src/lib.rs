@@ -9,7 +9,7 @@ mod key;
 mod lease;
 mod log;
 mod retry;
-#[cfg(feature = "test-util")]
+#[cfg(any(test, feature = "test-util"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
