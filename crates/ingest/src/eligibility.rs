@@ -1,6 +1,6 @@
 //! Which onboardings have a facemap that may be used (seed 003), and whose it is.
 
-use jumio::ScanDetails;
+use jumio::{NamedUser, ScanDetails};
 use model::{Similarity, UserReference, VerificationStatus};
 use register::IneligibleReason;
 
@@ -25,17 +25,23 @@ pub(crate) fn eligible(
     if details.facemap_href.is_none() {
         reasons.push(IneligibleReason::FacemapMissing);
     }
-    let user = match (details.user_reference.as_ref(), announced) {
-        (Some(named), Some(announced)) if named != announced => {
+    let user = match (&details.user_reference, announced) {
+        (NamedUser::User(named), Some(announced)) if named != announced => {
             reasons.push(IneligibleReason::UserReferenceDiffers);
             None
         }
-        (None, None) => {
+        // Somebody is named, and nobody can say that it is the announced one.
+        (NamedUser::Unreadable, _) => {
+            reasons.push(IneligibleReason::UserReferenceDiffers);
+            None
+        }
+        (NamedUser::Nobody, None) => {
             reasons.push(IneligibleReason::UserReferenceMissing);
             None
         }
+        (NamedUser::User(named), _) => Some(named),
         // Where Jumio names nobody, the company's own word stands: it was given through the authenticated API.
-        (named, announced) => named.or(announced),
+        (NamedUser::Nobody, announced) => announced,
     };
     match user {
         Some(user) if reasons.is_empty() => Ok(user.clone()),
@@ -55,7 +61,7 @@ mod tests {
             verification_status: Some(VerificationStatus::ApprovedVerified),
             similarity: Some(Similarity::Match),
             validity: Some(true),
-            user_reference: Some("ines".parse().unwrap()),
+            user_reference: NamedUser::User("ines".parse().unwrap()),
             internal_reference: None,
             facemap_href: Some("https://netverify.com/facemap".into()),
             date: None,
@@ -109,9 +115,19 @@ mod tests {
     #[test]
     fn where_jumio_names_nobody_the_announced_user_stands_and_without_one_nobody_is_guessed() {
         let ines: UserReference = "ines".parse().unwrap();
-        let nameless = ScanDetails { user_reference: None, ..good() };
+        let nameless = ScanDetails { user_reference: NamedUser::Nobody, ..good() };
         assert_eq!(eligible(&nameless, Some(&ines)), Ok(ines));
         assert_eq!(eligible(&nameless, None), Err(vec![IneligibleReason::UserReferenceMissing]));
+    }
+
+    #[test]
+    fn a_user_that_cannot_be_read_is_nobodys_facemap_announced_or_not() {
+        let ines: UserReference = "ines".parse().unwrap();
+        let unreadable = ScanDetails { user_reference: NamedUser::Unreadable, ..good() };
+        for announced in [Some(&ines), None] {
+            let refused = eligible(&unreadable, announced);
+            assert_eq!(refused, Err(vec![IneligibleReason::UserReferenceDiffers]));
+        }
     }
 
     #[test]
@@ -121,7 +137,7 @@ mod tests {
             similarity: None,
             validity: None,
             facemap_href: None,
-            user_reference: None,
+            user_reference: NamedUser::Nobody,
             ..good()
         };
         assert_eq!(eligible(&details, None).unwrap_err().len(), 5);

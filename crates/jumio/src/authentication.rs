@@ -112,7 +112,7 @@ pub struct AuthenticationDetails {
     pub reference: Option<AuthenticationRef>,
     /// The onboarding it was made for.
     pub enrollment: Option<EnrollmentRef>,
-    /// The user. `None` also when it has a form that no user reference has.
+    /// The user. `None` also when what names one cannot be read or names two: then `unknown_values` is not 0.
     pub user_reference: Option<UserReference>,
     /// How it stands, or ended.
     pub result: AuthenticationResult,

@@ -27,6 +27,6 @@ pub use credentials::{CredentialPair, Credentials, CredentialsUnreadable, FixedC
 pub use error::JumioError;
 pub use region::Region;
 pub use rules::{Rules, WebFields};
-pub use scan::{Progress, ScanDetails, ScanState};
+pub use scan::{NamedUser, Progress, ScanDetails, ScanState};
 pub use verification::{NewVerification, StartedVerification, Warning};
 pub use violation::{Violation, Violations};

@@ -1,5 +1,6 @@
 //! Jumio's spellings (jumio-api §8), read in one place for callbacks and retrieval alike.
 
+use crate::NamedUser;
 use jiff::{civil::DateTime, tz::TimeZone};
 use model::{Timestamp, UserReference};
 use serde_json::Value;
@@ -65,6 +66,25 @@ pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
 pub(crate) fn date(text: Option<&str>, unknowns: &mut Unknowns) -> Option<Timestamp> {
     let text = text.and_then(said)?;
     unknowns.unless(timestamp(text))
+}
+
+/// Whom several fields for the same user name. Read byte for byte; anything but text, or two users, is unreadable and
+/// counted.
+pub(crate) fn named_user(fields: &[&Option<Value>], unknowns: &mut Unknowns) -> NamedUser {
+    let mut named = NamedUser::Nobody;
+    for field in fields.iter().filter_map(|field| field.as_ref()) {
+        let one = match field {
+            Value::Null => continue,
+            Value::String(text) if said(text).is_none() => continue,
+            Value::String(text) => text.parse().map_or(NamedUser::Unreadable, NamedUser::User),
+            _ => NamedUser::Unreadable,
+        };
+        named = if named == NamedUser::Nobody || named == one { one } else { NamedUser::Unreadable };
+    }
+    if named == NamedUser::Unreadable {
+        unknowns.count();
+    }
+    named
 }
 
 /// A user reference: absent, or read byte for byte, or counted.

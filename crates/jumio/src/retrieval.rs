@@ -102,7 +102,7 @@ impl Answer {
         }
         let identified = self.verification.as_ref().and_then(|found| found.identity_verification.as_ref());
         let (similarity, validity) = identified.map_or((None, None), |value| identity(value, &mut unknowns));
-        let user = any_raw(&[&transaction.customer_id, &transaction.user_reference]);
+        let user_fields = [&transaction.customer_id, &transaction.user_reference];
         let internal = any(&[
             &transaction.merchant_scan_reference,
             &transaction.merchant_id_scan_reference,
@@ -114,7 +114,7 @@ impl Answer {
             verification_status,
             similarity,
             validity,
-            user_reference: quirks::user_reference(user, &mut unknowns),
+            user_reference: quirks::named_user(&user_fields, &mut unknowns),
             internal_reference: internal.map(str::to_owned),
             facemap_href: self.facemap.as_ref().and_then(href).map(str::to_owned),
             date: quirks::date(quirks::text(transaction.date.as_ref()), &mut unknowns),
@@ -135,12 +135,12 @@ impl Answer {
             &self.authentication_transaction_reference,
             &self.scan_reference,
         ]);
-        let user = any_raw(&[&self.user_reference, &self.customer_id]);
+        let user = quirks::named_user(&[&self.user_reference, &self.customer_id], &mut unknowns);
         Some(AuthenticationDetails {
             reference: reference.and_then(|text| text.parse().ok()),
             enrollment: quirks::text(self.enrollment_transaction_reference.as_ref())
                 .and_then(|text| text.parse().ok()),
-            user_reference: quirks::user_reference(user, &mut unknowns),
+            user_reference: user.user().cloned(),
             result,
             date: quirks::date(quirks::text(self.transaction_date.as_ref()), &mut unknowns),
             unknown_values: unknowns.0,
@@ -151,13 +151,7 @@ impl Answer {
 
 /// The first of several names for the same thing that says something.
 fn any<'a>(names: &[&'a Option<Value>]) -> Option<&'a str> {
-    any_raw(names).and_then(quirks::said)
-}
-
-/// The same, with its outer spaces: user references are compared byte for byte.
-fn any_raw<'a>(names: &[&'a Option<Value>]) -> Option<&'a str> {
-    let mut texts = names.iter().filter_map(|value| value.as_ref().and_then(Value::as_str));
-    texts.find(|text| quirks::said(text).is_some())
+    names.iter().find_map(|value| quirks::text(value.as_ref()))
 }
 
 /// An `identityVerification` as an object or as JSON text; `null`, empty and `N/A` say nothing.

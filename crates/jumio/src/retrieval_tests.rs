@@ -1,4 +1,5 @@
 use super::*;
+use crate::NamedUser;
 use serde_json::json;
 
 const SCAN: &str = "5ca1ab1e-0000-4000-8000-000000000001";
@@ -28,7 +29,7 @@ fn the_details_of_a_scan_are_read() {
     assert_eq!(details.state, ScanState::Done);
     assert_eq!(details.verification_status, Some(VerificationStatus::ApprovedVerified));
     assert_eq!((details.similarity, details.validity), (Some(Similarity::Match), Some(true)));
-    assert_eq!(details.user_reference.as_ref().unwrap().as_str(), "user_1234");
+    assert_eq!(details.user_reference.user().unwrap().as_str(), "user_1234");
     assert_eq!(details.internal_reference.as_deref(), Some("transaction_1234"));
     assert_eq!(details.facemap_href.as_deref(), Some("https://netverify.com/f"));
     assert_eq!(details.date, "2019-05-30T08:30:00Z".parse().ok());
@@ -80,7 +81,7 @@ fn what_is_missing_or_new_fails_nothing_and_approves_nothing() {
     assert_eq!(details.state, ScanState::Unknown);
     let details =
         read(&json!({"scanReference": SCAN, "document": null, "transaction": null, "verification": null}));
-    assert_eq!(details.scan_details(None).user_reference, None);
+    assert_eq!(details.scan_details(None).user_reference, NamedUser::Nobody);
     let mut answer = full();
     answer["document"]["status"] = json!("APPROVED_SOMEHOW");
     answer["transaction"]["status"] = json!("ODD");
@@ -106,6 +107,41 @@ fn an_authentication_is_read_with_its_date_lacking_the_z() {
     assert_eq!(details.date, "2019-05-30T08:37:35.494Z".parse().ok());
     assert_eq!(details.user_reference.unwrap().as_str(), "user_1234");
     assert!(read(&json!({"transactionReference": SCAN})).authentication(None).is_none());
+}
+
+#[test]
+fn a_user_that_cannot_be_read_is_not_the_same_as_nobody() {
+    let bob = || NamedUser::User("bob".parse().unwrap());
+    for (customer, user, named) in [
+        (json!("bob"), json!(null), bob()),
+        (json!(null), json!("bob"), bob()),
+        (json!("N/A"), json!("bob"), bob()),
+        (json!("bob"), json!("bob"), bob()),
+        (json!(null), json!(null), NamedUser::Nobody),
+        (json!(""), json!(" N/A "), NamedUser::Nobody),
+        (json!("bob "), json!(null), NamedUser::Unreadable),
+        (json!("b\u{f6}b"), json!(null), NamedUser::Unreadable),
+        (json!("b".repeat(101)), json!(null), NamedUser::Unreadable),
+        (json!(4711), json!(null), NamedUser::Unreadable),
+        (json!(["bob"]), json!(null), NamedUser::Unreadable),
+        (json!({"id": "bob"}), json!("bob"), NamedUser::Unreadable),
+        (json!("bob"), json!(false), NamedUser::Unreadable),
+        (json!("bob"), json!("alice"), NamedUser::Unreadable),
+        (json!("alice"), json!("alice "), NamedUser::Unreadable),
+    ] {
+        let mut answer = full();
+        answer["transaction"]["customerId"] = customer.clone();
+        answer["transaction"]["userReference"] = user.clone();
+        let details = read(&answer).scan_details(None);
+        assert_eq!(details.user_reference, named, "{customer} {user}");
+        assert_eq!(details.unknown_values > 0, named == NamedUser::Unreadable);
+        let answer = json!({
+            "transactionReference": SCAN, "transactionResult": "PASSED", "userReference": user, "customerId": customer
+        });
+        let details = read(&answer).authentication(None).unwrap();
+        assert_eq!(details.user_reference.as_ref(), named.user());
+        assert_eq!(details.unknown_values > 0, named == NamedUser::Unreadable, "nobody is not taken for it");
+    }
 }
 
 #[test]

@@ -65,6 +65,29 @@ impl ScanState {
     }
 }
 
+/// Whom Jumio names in an answer. What cannot be read is not the same as nobody: it may be somebody else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NamedUser {
+    /// No field names anybody: absent, `null`, empty or `N/A`.
+    #[default]
+    Nobody,
+    /// This user.
+    User(UserReference),
+    /// A field names somebody in a form that no user reference has, or two fields name two users.
+    Unreadable,
+}
+
+impl NamedUser {
+    /// The user, where one is named and can be read.
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserReference> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Nobody | Self::Unreadable => None,
+        }
+    }
+}
+
 /// The part of a scan's details that the vault needs. Names, document numbers and images are never read into memory
 /// of our own. `None` stands for absent, empty and `N/A` alike.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,8 +102,8 @@ pub struct ScanDetails {
     pub similarity: Option<Similarity>,
     /// `verification.identityVerification.validity`. `None` also for a value that is neither true nor false.
     pub validity: Option<bool>,
-    /// `transaction.customerId`: the user reference. `None` also when it has a form that no user reference has.
-    pub user_reference: Option<UserReference>,
+    /// `transaction.customerId`, or `userReference`: whom Jumio names.
+    pub user_reference: NamedUser,
     /// `transaction.merchantScanReference`: the company's own reference of the transaction.
     pub internal_reference: Option<String>,
     /// `facemap.href`: untrusted text, to be handed back to [`crate::JumioApi::facemap`], which checks it.

@@ -29,8 +29,8 @@ pub use state::Started;
 use state::World;
 
 use crate::{
-    AuthenticationDetails, JumioApi, JumioError, NewAuthentication, NewVerification, ScanDetails, ScanState,
-    StartedAuthentication, StartedVerification,
+    AuthenticationDetails, JumioApi, JumioError, NamedUser, NewAuthentication, NewVerification, ScanDetails,
+    ScanState, StartedAuthentication, StartedVerification,
 };
 use async_trait::async_trait;
 use model::{
@@ -242,7 +242,7 @@ pub fn finished_scan(reference: EnrollmentRef, user: &str) -> ScanDetails {
         similarity: Some(Similarity::Match),
         validity: Some(true),
         // Unwrap safety: the panic is documented; this is for tests.
-        user_reference: Some(user.parse().expect("a user reference")),
+        user_reference: NamedUser::User(user.parse().expect("a user reference")),
         internal_reference: None,
         facemap_href: None,
         date: None,

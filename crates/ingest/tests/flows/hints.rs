@@ -4,7 +4,7 @@ use crate::{
     house::{House, callback, reference},
     jumio::Scan,
 };
-use ::jumio::ScanState;
+use ::jumio::{NamedUser, ScanState};
 use audit::Actor;
 use ingest::{Accept, CallbackOutcome, CallbackState, IngestConfig, IngestError, TokenScope};
 use model::{
@@ -125,7 +125,7 @@ async fn a_claimed_prefix_that_retrieval_denies_makes_nothing_ours_until_it_is_a
 #[tokio::test]
 async fn an_adopted_one_without_a_user_is_ineligible_until_somebody_announces_it() {
     let house = House::with(IngestConfig { accept: Accept::All, ..IngestConfig::default() }).await;
-    house.jumio.holds(reference(1), Scan { user: None, ..Scan::approved("ines", b"face") });
+    house.jumio.holds(reference(1), Scan { user: NamedUser::Nobody, ..Scan::approved("ines", b"face") });
     house.receive(&callback(reference(1), "mallory")).await;
     house.drive().await;
     assert_eq!(house.view(1).await.reasons, [IneligibleReason::UserReferenceMissing]);

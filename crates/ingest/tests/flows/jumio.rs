@@ -2,12 +2,10 @@
 
 use async_trait::async_trait;
 use jumio::{
-    AuthenticationDetails, JumioApi, JumioError, NewAuthentication, NewVerification, ScanDetails, ScanState,
-    StartedAuthentication, StartedVerification,
+    AuthenticationDetails, JumioApi, JumioError, NamedUser, NewAuthentication, NewVerification, ScanDetails,
+    ScanState, StartedAuthentication, StartedVerification,
 };
-use model::{
-    AuthenticationRef, EnrollmentRef, FacemapBytes, Secret, Similarity, UserReference, VerificationStatus,
-};
+use model::{AuthenticationRef, EnrollmentRef, FacemapBytes, Secret, Similarity, VerificationStatus};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard},
@@ -20,7 +18,7 @@ pub(crate) struct Scan {
     pub(crate) status: Option<VerificationStatus>,
     pub(crate) similarity: Option<Similarity>,
     pub(crate) validity: Option<bool>,
-    pub(crate) user: Option<UserReference>,
+    pub(crate) user: NamedUser,
     pub(crate) internal: Option<String>,
     pub(crate) has_link: bool,
     pub(crate) facemap: Option<Vec<u8>>,
@@ -38,7 +36,7 @@ impl Scan {
             status: Some(VerificationStatus::ApprovedVerified),
             similarity: Some(Similarity::Match),
             validity: Some(true),
-            user: Some(user.parse().unwrap()),
+            user: NamedUser::User(user.parse().unwrap()),
             internal: Some("shop-1".to_owned()),
             has_link: true,
             facemap: Some(facemap.to_vec()),

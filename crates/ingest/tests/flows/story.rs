@@ -4,7 +4,7 @@ use crate::{
     house::{House, callback, reference, user},
     jumio::Scan,
 };
-use ::jumio::{JumioError, NewVerification, Rules, ScanState};
+use ::jumio::{JumioError, NamedUser, NewVerification, Rules, ScanState};
 use audit::Actor;
 use ingest::{CallbackOutcome, DeleteOriginal, Ingest, IngestConfig, IngestError, TokenScope};
 use model::{EnrollmentOrigin, EnrollmentState, Similarity, VerificationStatus};
@@ -247,12 +247,16 @@ type Spoil = fn(&mut Scan);
 
 #[tokio::test]
 async fn each_failed_condition_makes_it_ineligible_names_itself_and_fetches_nothing() {
-    let cases: [(Spoil, IneligibleReason); 6] = [
+    let cases: [(Spoil, IneligibleReason); 7] = [
         (|s| s.status = Some(VerificationStatus::DeniedFraud), IneligibleReason::VerificationStatus),
         (|s| s.similarity = Some(Similarity::NoMatch), IneligibleReason::Similarity),
         (|s| s.validity = Some(false), IneligibleReason::Validity),
         (|s| s.has_link = false, IneligibleReason::FacemapMissing),
-        (|s| s.user = Some("somebody-else".parse().unwrap()), IneligibleReason::UserReferenceDiffers),
+        (
+            |s| s.user = NamedUser::User("somebody-else".parse().unwrap()),
+            IneligibleReason::UserReferenceDiffers,
+        ),
+        (|s| s.user = NamedUser::Unreadable, IneligibleReason::UserReferenceDiffers),
         (|s| s.status = None, IneligibleReason::VerificationStatus),
     ];
     let house = House::new().await;

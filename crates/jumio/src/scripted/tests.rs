@@ -118,6 +118,6 @@ async fn a_started_verification_is_a_pending_scan_of_its_user() {
     let started = jumio.initiate_verification(&request).await.unwrap();
     let details = jumio.scan_details(started.reference).await.unwrap();
     assert_eq!(details.state, ScanState::Pending);
-    assert_eq!(details.user_reference.unwrap().as_str(), "ines-4711");
+    assert_eq!(details.user_reference.user().unwrap().as_str(), "ines-4711");
     assert_eq!(jumio.verifications().len(), 1);
 }
