@@ -76,8 +76,7 @@ impl Ingest {
     async fn read_back(&self, enrollment: &Enrollment) -> Result<(), IngestError> {
         let person = Self::person(enrollment)?;
         let contents = person.contents.as_ref().ok_or(inconsistent(enrollment))?;
-        self.vault.open_facemap(enrollment.row.slot, &person.reference, contents).await?;
-        Ok(())
+        Ok(self.vault.prove(enrollment.row.slot, &person.reference, contents).await?)
     }
 
     /// Writes the deletion down, then asks Jumio for it. That it is not there any more is what was wanted.

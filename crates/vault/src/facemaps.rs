@@ -16,8 +16,26 @@ use model::{EnrollmentRef, FacemapBytes};
 pub(crate) enum Reading {
     /// For use: live slots only, pages from wherever they are.
     ForUse,
-    /// As a proof: prepared slots only, past the page cache.
+    /// As a proof before it goes live: prepared slots only, past the page cache.
     AsProof,
+    /// As a proof that it is still there: live slots only, past the page cache.
+    AsProofOfLive,
+}
+
+impl Reading {
+    const fn wanted(self) -> SlotStatus {
+        match self {
+            Self::AsProof => SlotStatus::Prepared,
+            Self::ForUse | Self::AsProofOfLive => SlotStatus::Live,
+        }
+    }
+
+    const fn is_from_disk(self) -> bool {
+        match self {
+            Self::ForUse => false,
+            Self::AsProof | Self::AsProofOfLive => true,
+        }
+    }
 }
 
 impl Vault {
@@ -53,6 +71,22 @@ impl Vault {
     ) -> Result<FacemapBytes, VaultError> {
         let _one_of_few = self.0.at_once.acquire().await.map_err(|_| VaultError::Stopping)?;
         self.open_as(Identity { slot, enrollment: *enrollment }, *expected, Reading::ForUse).await
+    }
+
+    /// Proves that the disk holds the facemap of a live slot, before the original is given up for ever: slot and
+    /// content are read past the kernel's memory, opened, and compared. What memory still holds proves nothing.
+    ///
+    /// # Errors
+    /// As [`Vault::open_facemap`].
+    pub async fn prove(
+        &self,
+        slot: SlotRef,
+        enrollment: &EnrollmentRef,
+        expected: &Contents,
+    ) -> Result<(), VaultError> {
+        let _one_of_few = self.0.at_once.acquire().await.map_err(|_| VaultError::Stopping)?;
+        let identity = Identity { slot, enrollment: *enrollment };
+        self.open_as(identity, *expected, Reading::AsProofOfLive).await.map(drop)
     }
 
     async fn put_and_prove(&self, identity: Identity, facemap: FacemapBytes) -> Result<Contents, VaultError> {
@@ -99,17 +133,14 @@ impl Vault {
     ) -> Result<FacemapBytes, VaultError> {
         let (secret, wrapped) = self
             .run(move |inner| {
-                let sector = match reading {
-                    Reading::ForUse => inner.slots.read(identity.slot)?,
-                    Reading::AsProof => inner.slots.read_from_disk(identity.slot)?,
+                let sector = if reading.is_from_disk() {
+                    inner.slots.read_from_disk(identity.slot)?
+                } else {
+                    inner.slots.read(identity.slot)?
                 };
                 in_use(&sector)?;
                 of_kind(&sector, SlotKind::Facemap)?;
-                let wanted = match reading {
-                    Reading::ForUse => SlotStatus::Live,
-                    Reading::AsProof => SlotStatus::Prepared,
-                };
-                if sector.status != wanted {
+                if sector.status != reading.wanted() {
                     return Err(VaultError::WrongStatus { is: sector.status });
                 }
                 if sector.wrapped().is_empty() {
@@ -120,9 +151,8 @@ impl Vault {
             .await?;
         let key = secret.data_key(&*self.0.provider, &wrapped).await?;
         self.run(move |inner| {
-            let from_disk = reading == Reading::AsProof;
             let length = content_form::file_bytes(expected.bytes);
-            let file = inner.contents.read(identity.slot.facemap, length, from_disk)?;
+            let file = inner.contents.read(identity.slot.facemap, length, reading.is_from_disk())?;
             content_form::open(&key, identity, &expected, file).map_err(VaultError::Damaged)
         })
         .await

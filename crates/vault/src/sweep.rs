@@ -163,7 +163,7 @@ impl Vault {
                 plan.refusal.add(Finding::ContentWithoutSlot(*id));
             }
         }
-        self.prove(&mut plan).await?;
+        self.prove_plan(&mut plan).await?;
         if plan.refusal.total > 0 {
             return Err(VaultError::Mismatch(Box::new(plan.refusal)));
         }
@@ -171,7 +171,7 @@ impl Vault {
     }
 
     /// Opens what is to be made live: what was never read back is not believed.
-    async fn prove(&self, plan: &mut Plan) -> Result<(), VaultError> {
+    async fn prove_plan(&self, plan: &mut Plan) -> Result<(), VaultError> {
         for (identity, contents) in &plan.live {
             match self.open_as(*identity, *contents, Reading::AsProof).await {
                 Ok(_) => {}

@@ -266,3 +266,48 @@ async fn the_original_counts_as_deleted_only_once_the_copy_is_live() {
     vault.mark_original_deleted(slot).await.unwrap();
     assert!(vault.view(slot).await.unwrap().original_deleted);
 }
+
+/// Bytes that this process had the disks give, or none where the folder for temporary files is in memory itself.
+fn read_from_disks(home: &Home) -> Option<u64> {
+    let folder = fs::File::open(&home.folder).unwrap();
+    if rustix::fs::fstatfs(&folder).unwrap().f_type == 0x0102_1994 {
+        eprintln!("SKIPPED: the folder for temporary files is in memory itself");
+        return None;
+    }
+    let counts = fs::read_to_string("/proc/self/io").unwrap();
+    counts.lines().find_map(|line| line.strip_prefix("read_bytes: ")).map(|bytes| bytes.parse().unwrap())
+}
+
+#[tokio::test]
+async fn the_proof_before_a_deletion_asks_the_disk_and_not_the_kernels_memory() {
+    let home = Home::new();
+    let vault = home.open().await;
+    // Far more than all other tests together have the disk give.
+    let person = vaulted(&vault, 1, 64 << 20).await;
+    assert!(opens(&vault, &person).await.unwrap(), "now it is in memory");
+    let Some(before) = read_from_disks(&home) else { return };
+    vault.prove(person.slot, &person.enrollment, &person.contents).await.unwrap();
+    assert!(read_from_disks(&home).unwrap() - before >= 64 << 20);
+}
+
+#[tokio::test]
+async fn only_a_live_facemap_that_is_what_it_must_be_is_proved() {
+    let home = Home::new();
+    let vault = home.open().await;
+    let slot = vault.prepare(SlotKind::Facemap, subject(2)).await.unwrap();
+    let contents = vault.put(slot, &enrollment(2), FacemapBytes::new(vec![5; 50])).await.unwrap();
+    let early = vault.prove(slot, &enrollment(2), &contents).await;
+    assert!(matches!(early, Err(VaultError::WrongStatus { is: SlotStatus::Prepared })));
+    let person = vaulted(&vault, 1, 5000).await;
+    vault.prove(person.slot, &person.enrollment, &person.contents).await.unwrap();
+    let other = vault.prove(person.slot, &enrollment(2), &person.contents).await;
+    assert!(matches!(other, Err(VaultError::Damaged(_))));
+    let mut file = fs::read(home.content_file(person.slot)).unwrap();
+    *file.last_mut().unwrap() ^= 1;
+    fs::write(home.content_file(person.slot), file).unwrap();
+    let harmed = vault.prove(person.slot, &person.enrollment, &person.contents).await;
+    assert!(matches!(harmed, Err(VaultError::Damaged(_))));
+    fs::remove_file(home.content_file(person.slot)).unwrap();
+    let gone = vault.prove(person.slot, &person.enrollment, &person.contents).await;
+    assert!(matches!(gone, Err(VaultError::Damaged(Damage::NoContent))));
+}
