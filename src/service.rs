@@ -29,7 +29,7 @@ const WORKERS: usize = 8;
 /// Facemaps that are handed to Jumio at the same time.
 const MOST_FACEMAPS: usize = 16;
 /// How often Jumio's name is looked up for the addresses that callbacks come from.
-const LOOK_UP_EVERY: Duration = Duration::from_secs(300);
+const LOOK_UP_EVERY: Duration = Duration::from_mins(5);
 /// How often the store's state of health is looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 

@@ -31,7 +31,7 @@ impl Answer {
 impl Backend {
     pub(super) fn new(private: SocketAddr, token: Secret) -> Result<Self, reqwest::Error> {
         // Loopback only, in clear: no roots are needed, and no proxy is asked.
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1));
         let http = http.tls_backend_preconfigured(no_tls()).build()?;
         Ok(Self { http, base: format!("http://{private}"), token })
     }

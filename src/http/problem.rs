@@ -131,6 +131,8 @@ impl From<ReauthError> for Problem {
             }
             E::JumioUnavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, "jumio-unavailable", text)
                 .retry_after(Duration::from_secs(5)),
+            E::NotSent { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "jumio-unavailable", text)
+                .retry_after(Duration::from_secs(60)),
             E::OutcomeUnknown { retry_after } => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", text).retry_after(retry_after)
             }
@@ -196,7 +198,9 @@ impl From<&JumioError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "jumio-unavailable", text)
                     .retry_after(Duration::from_secs(5))
             }
-            E::Ambiguous { .. } | E::Malformed { .. } | E::Guarded { .. } => {
+            E::Guarded { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "jumio-unavailable", text)
+                .retry_after(Duration::from_secs(60)),
+            E::Ambiguous { .. } | E::Malformed { .. } => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", text)
                     .retry_after(Duration::from_secs(30))
             }
@@ -234,9 +238,10 @@ impl From<&RegisterError> for Problem {
 
 impl From<&VaultError> for Problem {
     fn from(error: &VaultError) -> Self {
-        match error.damage() {
-            Some(damage) => tracing::error!("A facemap could not be opened: {damage}"),
-            None => tracing::error!("The vault failed: {error}"),
+        if let Some(damage) = error.damage() {
+            tracing::error!("A facemap could not be opened: {damage}");
+        } else {
+            tracing::error!("The vault failed: {error}");
         }
         match error {
             VaultError::Keys(_) => {

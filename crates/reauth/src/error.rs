@@ -73,6 +73,14 @@ pub enum ReauthError {
     /// Jumio cannot be reached; nothing was sent.
     #[error("Jumio cannot be reached; nothing was sent")]
     JumioUnavailable,
+    /// A guard or limit of our own refused the request; nothing was sent.
+    #[error(
+        "the request was not sent: our own guard refused {what}; see [jumio] and [ingest] max_facemap_bytes"
+    )]
+    NotSent {
+        /// What was refused.
+        what: &'static str,
+    },
     /// The request was sent and no answer came: nobody knows whether a transaction exists. It was handed to nobody.
     #[error("the outcome of the request to Jumio is unknown; repeat after the settle time")]
     OutcomeUnknown {
@@ -169,8 +177,8 @@ impl ReauthError {
             JumioError::Unavailable { .. }
             | JumioError::Credentials
             | JumioError::Ambiguous { .. }
-            | JumioError::Malformed { .. }
-            | JumioError::Guarded { .. } => Self::JumioUnavailable,
+            | JumioError::Malformed { .. } => Self::JumioUnavailable,
+            JumioError::Guarded { what } => Self::NotSent { what },
         }
     }
 }

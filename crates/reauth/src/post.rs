@@ -8,7 +8,7 @@ use audit::{Action, Actor, Begin, Details, Outcome, Stroke};
 use jiff::Timestamp;
 use jumio::{Journey, NewAuthentication};
 use model::{AuthenticationId, AuthenticationState, FacemapBytes};
-use queue::Lane;
+use queue::{Lane, Permit};
 use records::{Record, RecordsError};
 use register::{
     AuthenticationPrivate, AuthenticationRow, Enrollment, EnrollmentPrivate, WindowRow, WindowState,
@@ -16,9 +16,6 @@ use register::{
 use std::{sync::Arc, time::Duration};
 use store::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
-
-/// When to come back if as many facemaps are in memory as may be, for as long as the caller waits.
-const NO_PLACE_RETRY: Duration = Duration::from_secs(1);
 
 /// The right to post, and everything that the post needs.
 pub(crate) struct Claim {
@@ -53,6 +50,8 @@ struct Ready {
     facemap: FacemapBytes,
     /// Held until the facemap is wiped.
     place: OwnedSemaphorePermit,
+    /// Held until the moment of sending.
+    permit: Permit,
 }
 
 impl Claim {
@@ -120,7 +119,7 @@ impl Reauth {
     }
 
     async fn post_claimed(&self, claim: &Claim, deadline: Timestamp) -> Result<Initiated, ReauthError> {
-        let Ready { stroke, facemap, place } = match self.make_ready(claim, deadline).await {
+        let Ready { stroke, facemap, place, permit } = match self.make_ready(claim, deadline).await {
             Ok(ready) => ready,
             Err(error) => {
                 self.give_window_back(claim, None).await?;
@@ -133,6 +132,8 @@ impl Reauth {
             self.give_window_back(claim, Some(&stroke)).await?;
             return Err(error);
         }
+        // The last thing before the request: from here on the budget counts it as sent.
+        drop(permit);
         let answer = self.parts.jumio.initiate_authentication(&self.metadata(claim), facemap).await;
         drop(place);
         if !matches!(&answer, Err(error) if error.is_outage()) {
@@ -151,16 +152,16 @@ impl Reauth {
             // A stopping service takes no more facemaps out.
             place = Arc::clone(&self.facemaps).acquire_owned() => place.map_err(|_closed| ReauthError::Stopping)?,
             () = self.parts.clock.sleep(until(self.now(), deadline)) => {
-                return Err(ReauthError::BudgetSpent { retry_after: NO_PLACE_RETRY });
+                return Err(ReauthError::InProgress);
             }
         };
         let wait = until(self.now(), deadline);
-        let _permit = self.parts.budget.acquire(Lane::Authentication, wait).await?;
+        let permit = self.parts.budget.acquire(Lane::Authentication, wait).await?;
         let begin = Begin::about(Action::AuthenticationPosted, claim.enrollment.key.0, claim.actor.clone())
             .with("authentication", claim.id);
         let stroke = self.parts.audit.begin(begin).await?;
         match self.open_facemap(claim).await {
-            Ok(facemap) => Ok(Ready { stroke, facemap, place }),
+            Ok(facemap) => Ok(Ready { stroke, facemap, place, permit }),
             Err(error) => {
                 let why = Details::new().with("why", "facemap-not-opened");
                 self.parts.audit.finish_alone(&stroke, Outcome::Failed, why).await?;

@@ -2,7 +2,9 @@
 
 use crate::{Reauth, error::ReauthError, service::until_no_conflict, view::AuthenticationView};
 use audit::{Action, Actor, Note};
-use model::{AuthenticationState, UserReference};
+use jiff::{SignedDuration, Timestamp};
+use model::{AuthenticationState, UserReference, limits};
+use register::AuthenticationRow;
 
 impl Reauth {
     /// Accepts a passed authentication for this user, once, while it is young enough. What was asked with a
@@ -44,7 +46,7 @@ impl Reauth {
         if found.row.redeemed_at.is_some() {
             return Err(ReauthError::AlreadyRedeemed);
         }
-        if found.row.completed_at.is_none_or(|at| now >= at + self.config.result_valid) {
+        if !is_young(&found.row, now, self.config.result_valid) {
             return Err(ReauthError::ResultTooOld);
         }
         found.row.redeemed_at = Some(now);
@@ -55,4 +57,14 @@ impl Reauth {
         commit.submit().await?;
         Ok(AuthenticationView::of(&found, now))
     }
+}
+
+/// Whether a result can still be accepted. Jumio does not say when the person passed: the result counts from our
+/// confirmation, but at the latest from the end of the window, after which nobody can pass. So a result that was confirmed
+/// late, after an outage, does not look young. A confirmation that lies ahead was made before the clock was put back.
+fn is_young(row: &AuthenticationRow, now: Timestamp, valid: SignedDuration) -> bool {
+    let Some(completed) = row.completed_at else { return false };
+    let passed_by = row.window_ends_at.map_or(completed, |end| end.min(completed));
+    let ahead = SignedDuration::from_secs(limits::CLOCK_SKEW_SECONDS);
+    completed <= now + ahead && now < passed_by + valid
 }

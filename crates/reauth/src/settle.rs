@@ -42,11 +42,10 @@ impl Sent {
                 | JumioError::NotFound
                 | JumioError::RateLimited { .. }
                 | JumioError::Unavailable { .. }
-                | JumioError::Credentials => Self::NotCreated(error),
-                // An answer that a guard of ours refused to read was an answer: Jumio may have acted.
-                JumioError::Ambiguous { .. } | JumioError::Malformed { .. } | JumioError::Guarded { .. } => {
-                    Self::Unknown(error)
-                }
+                | JumioError::Credentials
+                // Our guard refuses an initiate before its first byte; an answer that it cuts off is `Ambiguous`.
+                | JumioError::Guarded { .. } => Self::NotCreated(error),
+                JumioError::Ambiguous { .. } | JumioError::Malformed { .. } => Self::Unknown(error),
             },
         }
     }

@@ -237,3 +237,21 @@ async fn the_limiter_for_retrieval_is_of_the_same_kind_and_writes_nothing() {
     now(&budget, Lane::Verification).await.unwrap();
     assert_eq!(house.store.commits(), 0);
 }
+
+#[tokio::test]
+async fn a_permit_counts_from_the_moment_in_which_it_is_used_and_not_from_its_grant() {
+    let house = House::new();
+    let budget = three_per_second(&house).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(budget.acquire(Lane::Authentication, Duration::ZERO).await.unwrap());
+    }
+    // A slow disk between grant and sending: the three go out only now, so a fourth would be within their second.
+    house.clock.advance(10 * SECOND);
+    assert!(now(&budget, Lane::Authentication).await.is_err());
+    drop(held);
+    house.clock.advance(SECOND);
+    assert!(now(&budget, Lane::Authentication).await.is_err(), "the margin is not over");
+    house.clock.advance(SECOND / 20);
+    now(&budget, Lane::Authentication).await.unwrap();
+}

@@ -252,7 +252,7 @@ async fn no_more_facemaps_are_taken_out_than_may_be_and_nobody_waits_for_that_fo
         second.is_finished()
     })
     .await;
-    assert!(matches!(second.await.unwrap(), Err(ReauthError::BudgetSpent { .. })));
+    assert!(matches!(second.await.unwrap(), Err(ReauthError::InProgress)));
     gate.open();
     first.await.unwrap().unwrap();
     assert_eq!(house.posts(), 1);

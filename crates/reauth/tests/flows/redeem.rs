@@ -132,3 +132,24 @@ async fn without_a_durable_record_nothing_is_accepted() {
     house.restart().await;
     assert!(matches!(redeem(&house, &answer, &user(1), None).await, Err(ReauthError::AlreadyRedeemed)));
 }
+
+#[tokio::test]
+async fn a_result_that_was_confirmed_long_after_its_window_is_not_young() {
+    let house = House::new().await;
+    house.enroll(1).await;
+    let answer = house.ask(asks(1)).await.unwrap();
+    house.pass(seconds(900 + 301)).await;
+    // Jumio tells only now, as after an outage.
+    house.jumio.finish(jumio_reference(&answer), AuthenticationResult::Passed);
+    let id = answer.authentication.authentication_id.to_string();
+    let view = house.reauth().get(&id, seconds(5)).await.unwrap();
+    assert_eq!(view.state, AuthenticationState::Passed, "confirmed in this very moment");
+    assert!(matches!(redeem(&house, &answer, &user(1), None).await, Err(ReauthError::ResultTooOld)));
+}
+
+#[tokio::test]
+async fn a_clock_that_was_put_back_does_not_make_a_result_young_again() {
+    let (house, answer) = passed().await;
+    house.clock.turn_back(std::time::Duration::from_hours(1));
+    assert!(matches!(redeem(&house, &answer, &user(1), None).await, Err(ReauthError::ResultTooOld)));
+}

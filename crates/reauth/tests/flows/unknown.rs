@@ -64,7 +64,6 @@ async fn every_answer_that_leaves_the_outcome_open_counts_as_unknown() {
         JumioError::Ambiguous { what: "timeout", status: None },
         JumioError::Ambiguous { what: "server error", status: Some(503) },
         JumioError::Malformed { what: "no reference" },
-        JumioError::Guarded { what: "answer too large" },
     ];
     for error in errors {
         retry_after(post(&house, Script::act_and_fail(error.clone())).await);
@@ -83,6 +82,8 @@ async fn what_was_certainly_not_created_can_be_asked_for_at_once() {
     assert!(matches!(refused, ReauthError::JumioRefused { status: 403 }));
     let away = post(&house, Script::unavailable()).await.unwrap_err();
     assert!(matches!(away, ReauthError::JumioUnavailable));
+    let guarded = post(&house, Script::fail(JumioError::Guarded { what: "the facemap" })).await.unwrap_err();
+    assert!(matches!(guarded, ReauthError::NotSent { what: "the facemap" }));
     let limited = post(&house, Script::rate_limited(Some(seconds(7)))).await.unwrap_err();
     assert!(matches!(limited, ReauthError::BudgetSpent { retry_after } if retry_after == seconds(7)));
     house.clock.advance(seconds(8));
