@@ -4,7 +4,7 @@
 use crate::house::{House, Journal, PATIENCE, at, time};
 use model::rng::SeededRng;
 use powercut::Disk;
-use sandbox::{Endpoint, Judgement, Running};
+use sandbox::{Endpoint, Fault, Judgement, Moment, Running};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -293,6 +293,7 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost_and_nothing_is_posted
     let seed = environment("FACEMAP_VAULT_CRASH_SEED").unwrap_or(4711);
     println!("{rounds} rounds with seed {seed}");
     let mut house = House::with(&SETTINGS).await;
+    house.sandbox.control.set_fault(slow_posts());
     let (town, mut witness) = (Town::new(), Witness::new());
     for round in 0..rounds {
         town.grow(&house, round).await;
@@ -306,6 +307,13 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost_and_nothing_is_posted
     }
     every_facemap_opens(&house, &town, &mut witness).await;
     house.stop().await;
+}
+
+/// Jumio creates a transaction at once and takes its time to say so: many kills come while a post is under way.
+fn slow_posts() -> Fault {
+    let mut fault = Fault::on(Endpoint::InitiateAuthentication);
+    (fault.count, fault.at, fault.delay_ms) = (0, Moment::After, 150);
+    fault
 }
 
 fn environment(name: &str) -> Option<u64> {
