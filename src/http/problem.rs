@@ -132,7 +132,7 @@ impl From<ReauthError> for Problem {
             E::JumioUnavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, "jumio-unavailable", text)
                 .retry_after(Duration::from_secs(5)),
             E::NotSent { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "jumio-unavailable", text)
-                .retry_after(Duration::from_secs(60)),
+                .retry_after(Duration::from_mins(1)),
             E::OutcomeUnknown { retry_after } => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", text).retry_after(retry_after)
             }
@@ -199,7 +199,7 @@ impl From<&JumioError> for Problem {
                     .retry_after(Duration::from_secs(5))
             }
             E::Guarded { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "jumio-unavailable", text)
-                .retry_after(Duration::from_secs(60)),
+                .retry_after(Duration::from_mins(1)),
             E::Ambiguous { .. } | E::Malformed { .. } => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", text)
                     .retry_after(Duration::from_secs(30))

@@ -13,7 +13,7 @@ use records::{Record, RecordsError};
 use register::{
     AuthenticationPrivate, AuthenticationRow, Enrollment, EnrollmentPrivate, WindowRow, WindowState,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use store::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
 
