@@ -9,6 +9,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
 };
+use store_sled::sled::IVec;
 
 const SECTOR: usize = 512;
 /// The pieces of a sector that somebody who knows the format would exchange: status, kind, flags, generation, id,
@@ -178,14 +179,14 @@ fn sector_pieces(dir: &Path, rng: &SeededRng) -> String {
     "sector pieces".to_owned()
 }
 
-fn open(dir: &Path) -> sled::Db {
-    sled::Config::new().path(dir.join("data/db")).flush_every_ms(None).open().unwrap()
+fn open(dir: &Path) -> store_sled::sled::Db {
+    store_sled::sled::Config::new().path(dir.join("data/db")).flush_every_ms(None).open().unwrap()
 }
 
 /// The values of two rows of one table change places, or the one becomes the other.
 fn rows(dir: &Path, rng: &SeededRng) -> String {
     let db = open(dir);
-    let mut tables: BTreeMap<u8, Vec<(sled::IVec, sled::IVec)>> = BTreeMap::new();
+    let mut tables: BTreeMap<u8, Vec<(IVec, IVec)>> = BTreeMap::new();
     for row in db.iter() {
         let (key, value) = row.unwrap();
         tables.entry(key[0]).or_default().push((key, value));

@@ -237,7 +237,7 @@ async fn a_store_that_is_lost_foreign_newer_or_has_blobs_is_refused() {
 
 /// Writes the number of a later format over that of the store, as such a version would.
 fn edit_format(db: &Path) {
-    let raw = sled::Config::new().path(db).flush_every_ms(None).open().unwrap();
+    let raw = store_sled::sled::Config::new().path(db).flush_every_ms(None).open().unwrap();
     raw.insert(b"\0format", &99_u32.to_be_bytes()).unwrap().unwrap();
     raw.flush().unwrap();
 }

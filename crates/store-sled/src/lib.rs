@@ -15,3 +15,6 @@ mod tests;
 
 pub use config::SledConfig;
 pub use engine::SledStore;
+/// The engine below, for tests that change what lies on the disk behind the store's back.
+#[cfg(feature = "test-util")]
+pub use sled;
