@@ -23,7 +23,8 @@ impl InvalidReference {
     }
 }
 
-const UUID_RULE: &str = "36 characters of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits";
+const UUID_RULE: &str =
+    "36 characters of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx, in hexadecimal digits";
 
 fn parse_uuid(what: &'static str, text: &str) -> Result<Uuid, InvalidReference> {
     let bad = InvalidReference { what, rule: UUID_RULE };
@@ -180,7 +181,9 @@ mod tests {
         let upper = "ABCDEF01-2345-6789-ABCD-EF0123456789";
         let parsed: EnrollmentRef = upper.parse().unwrap();
         assert_eq!(parsed.to_string(), upper.to_lowercase());
-        for other in ["", "abcdef0123456789abcdef0123456789", "{abcdef01-2345-6789-abcd-ef0123456789}", &upper[1..]] {
+        for other in
+            ["", "abcdef0123456789abcdef0123456789", "{abcdef01-2345-6789-abcd-ef0123456789}", &upper[1..]]
+        {
             assert!(other.parse::<EnrollmentRef>().is_err(), "{other}");
         }
     }

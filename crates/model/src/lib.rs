@@ -10,7 +10,9 @@ pub mod state;
 pub mod text;
 
 pub use clock::{Clock, SystemClock};
-pub use ids::{AuthenticationId, AuthenticationRef, CallbackId, EnrollmentRef, InvalidReference, UserReference};
+pub use ids::{
+    AuthenticationId, AuthenticationRef, CallbackId, EnrollmentRef, InvalidReference, UserReference,
+};
 pub use jiff::Timestamp;
 pub use outcome::{AuthenticationResult, Channel, Similarity, VerificationStatus};
 pub use rng::Rng;

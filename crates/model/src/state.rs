@@ -92,7 +92,10 @@ impl AuthenticationState {
     /// Whether nothing changes it any more.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Passed | Self::Failed | Self::Invalid | Self::Expired | Self::Superseded | Self::Refused)
+        matches!(
+            self,
+            Self::Passed | Self::Failed | Self::Invalid | Self::Expired | Self::Superseded | Self::Refused
+        )
     }
 }
 
