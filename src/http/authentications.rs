@@ -7,7 +7,7 @@ use super::{
     private::Private,
     problem::Problem,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use jumio::{Journey, Violations, WebFields};
 use model::{AuthenticationState, Channel, EnrollmentRef, UserReference, limits};
 use reauth::{AuthenticationRequest, IfOpen};
@@ -51,7 +51,7 @@ struct WaitQuery {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ListQuery {
-    user_reference: UserReference,
+    user_reference: Option<UserReference>,
     state: Option<AuthenticationState>,
     cursor: Option<String>,
     limit: Option<usize>,
@@ -125,16 +125,26 @@ pub(crate) async fn get(
     Ok(HttpResponse::Ok().json(view))
 }
 
-/// A page of a user's authentications.
+/// A page of a user's authentications; for operators also of everybody's in a state.
 pub(crate) async fn list(
     request: HttpRequest,
-    _caller: App,
+    caller: App,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let query: ListQuery = body::query(&request)?;
     let limit = body::page_size(query.limit)?;
     let after = query.cursor.as_deref().map(cursor::authentication).transpose()?;
-    let items = private.reauth.list(&query.user_reference, query.state, after, limit).await?;
+    let items = match (&query.user_reference, query.state) {
+        (Some(user), state) => private.reauth.list(user, state, after, limit).await?,
+        (None, Some(state)) if caller.is_operator() => private.reauth.list_in(state, after, limit).await?,
+        (None, Some(_)) => {
+            let detail = "Without userReference the list is for operators.";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+        }
+        (None, None) => {
+            return Err(Problem::invalid("/userReference", "must be given, or state by an operator"));
+        }
+    };
     let full = items.len() == limit;
     let next = items.last().filter(|_| full).map(|last| cursor::of_authentication(last.authentication_id));
     Ok(HttpResponse::Ok().json(json!({ "items": items, "nextCursor": next })))

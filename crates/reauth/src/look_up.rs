@@ -104,6 +104,31 @@ impl Reauth {
         let now = self.now();
         Ok(found.iter().map(|authentication| AuthenticationView::of(authentication, now)).collect())
     }
+
+    /// At most `limit` authentications in a state, of everybody, oldest first, after the one with id `after`. If that one
+    /// has left the state since, the list begins anew: what is shown twice is not missed.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub async fn list_in(
+        &self,
+        state: AuthenticationState,
+        after: Option<AuthenticationId>,
+        limit: usize,
+    ) -> Result<Vec<AuthenticationView>, ReauthError> {
+        let register = &self.parts.register;
+        let last = match after {
+            Some(id) => register.authentication(id).await?.filter(|found| found.row.state == state),
+            None => None,
+        };
+        let mut views = Vec::new();
+        for id in register.authentications_in(state, last.as_ref(), limit).await? {
+            if let Some(found) = register.authentication(id).await? {
+                views.push(AuthenticationView::of(&found, self.now()));
+            }
+        }
+        Ok(views)
+    }
 }
 
 /// When Jumio may be asked again, if it was asked just now. A time in the future is a clock that was put back: it holds

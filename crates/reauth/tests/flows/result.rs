@@ -249,3 +249,26 @@ async fn a_list_shows_a_users_authentications_page_by_page() {
     let passed = house.reauth().list(&user(1), Some(S::Passed), None, 3).await.unwrap();
     assert_eq!(passed, []);
 }
+
+#[tokio::test]
+async fn a_list_of_a_state_shows_everybody_in_it_page_by_page_and_nobody_else() {
+    let house = House::new().await;
+    let mut open = Vec::new();
+    for number in 1..=5 {
+        house.enroll(number).await;
+        open.push(house.ask(asks(number)).await.unwrap());
+        house.clock.advance(seconds(2));
+    }
+    house.jumio.finish(jumio_reference(&open[0]), R::Failed);
+    house.pass(seconds(30)).await;
+    let mut seen = Vec::new();
+    loop {
+        let page = house.reauth().list_in(S::Initiated, seen.last().copied(), 2).await.unwrap();
+        seen.extend(page.iter().map(|view| view.authentication_id));
+        if page.len() < 2 {
+            break;
+        }
+    }
+    let expected: Vec<_> = open[1..].iter().map(|answer| answer.authentication.authentication_id).collect();
+    assert_eq!(seen, expected);
+}
