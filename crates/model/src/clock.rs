@@ -85,7 +85,7 @@ mod tests {
         let clock = MockClock::at("2026-11-21T12:00:00Z");
         let sleeper = tokio::spawn({
             let clock = clock.clone();
-            async move { clock.sleep(Duration::from_secs(60)).await }
+            async move { clock.sleep(Duration::from_mins(1)).await }
         });
         tokio::task::yield_now().await;
         clock.advance(Duration::from_secs(59));
