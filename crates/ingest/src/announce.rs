@@ -97,7 +97,7 @@ impl Ingest {
             }
         };
         if !self.revive(&mut known) && !is_news {
-            return Ok(());
+            return self.look_again(&known).await;
         }
         let mut commit = self.records().commit();
         self.register.update_enrollment(&mut commit, &known).await?;

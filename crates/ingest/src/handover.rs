@@ -11,8 +11,8 @@ use crate::{
 use audit::{Action, Actor, Begin, Details, Note, Outcome, Stroke};
 use jumio::JumioError;
 use model::{EnrollmentState, UserReference};
-use records::{Commit, EnrollmentKey, UserKey};
-use register::{Enrollment, UserRow};
+use records::{Commit, EnrollmentKey, Record, UserKey};
+use register::{Enrollment, EnrollmentFilter, UserRow};
 use std::time::Duration;
 
 /// Between two looks at an original that the vault does not delete itself.
@@ -21,6 +21,19 @@ const WATCH: Duration = Duration::from_hours(24);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A deletion that has no effect for this long is asked for again.
 const ASK_AGAIN: Duration = Duration::from_hours(1);
+/// Other enrollments of a user that are woken when the claim on the user is free.
+const MOST_OTHERS: usize = 100;
+
+/// What the claim on a user means for an enrollment of that user.
+pub(crate) enum Claim {
+    /// Nobody's, or its own.
+    Free,
+    /// Another enrollment's, which was given up with its original untouched: it holds nobody up, for as long as its row
+    /// stays as it was read.
+    GivenUp(Box<Enrollment>),
+    /// Another enrollment's.
+    Held,
+}
 
 impl Ingest {
     /// The next step of a vaulted enrollment.
@@ -36,7 +49,8 @@ impl Ingest {
         let user = enrollment.row.user.ok_or(inconsistent(&enrollment))?;
         let read = self.register.user(user).await?;
         let row = read.as_ref().map(|read| read.value.clone()).unwrap_or_default();
-        if !may_take(&enrollment, &row, self.is_given_up(row.claimed).await?) {
+        let claim = self.claim_on(&row, &enrollment).await?;
+        if !may_take(&enrollment, &row, &claim) {
             return self.wait_for_replacement(enrollment).await;
         }
         if row.claimed != Some(enrollment.key) {
@@ -45,26 +59,62 @@ impl Ingest {
             let claimed = UserRow { claimed: Some(enrollment.key), ..row };
             self.register.put_user(&mut commit, user, read.as_ref(), &claimed);
             self.register.require_enrollment(&mut commit, &enrollment);
+            if let Claim::GivenUp(other) = &claim {
+                self.register.require_enrollment(&mut commit, other);
+            }
             return Ok(Step::new(commit, Then::At(self.clock.now())));
         }
         if is_deleted || self.config.delete_original == DeleteOriginal::Never {
             return self.look_for_original(enrollment).await;
         }
-        self.delete_original(enrollment).await
+        self.delete_original(enrollment, user, read.as_ref()).await
     }
 
-    /// Whether the enrollment that holds the claim was given up: its claim holds nobody up. If it is revived, it finds
-    /// another one in its place and waits like any second one.
-    pub(crate) async fn is_given_up(&self, claimed: Option<EnrollmentKey>) -> Result<bool, IngestError> {
-        let Some(key) = claimed else { return Ok(false) };
-        let found = self.register.enrollment_by_key(key).await?;
-        Ok(found.is_none_or(|found| found.row.state == EnrollmentState::Failed))
+    /// What the claim on a user means for `enrollment`. If one that was given up is revived, it finds another in its
+    /// place and waits like any second one. One whose original is gone, or may be, is not passed over, unless an admin
+    /// released this one to replace it.
+    pub(crate) async fn claim_on(
+        &self,
+        row: &UserRow,
+        enrollment: &Enrollment,
+    ) -> Result<Claim, IngestError> {
+        let Some(key) = row.claimed.filter(|key| *key != enrollment.key) else { return Ok(Claim::Free) };
+        let Some(other) = self.register.enrollment_by_key(key).await? else { return Ok(Claim::Free) };
+        let may_be_gone = other.row.deletion_asked_at.is_some() || other.row.deletion_confirmed_at.is_some();
+        let is_given_up = other.row.state == EnrollmentState::Failed
+            && (!may_be_gone || enrollment.row.replaces == Some(key));
+        Ok(if is_given_up { Claim::GivenUp(Box::new(other)) } else { Claim::Held })
     }
 
     /// Deletes the original at Jumio. What the vault holds is opened from the disk and compared first, every time.
-    async fn delete_original(&self, mut enrollment: Enrollment) -> Result<Step, IngestError> {
+    async fn delete_original(
+        &self,
+        enrollment: Enrollment,
+        user: UserKey,
+        read: Option<&Record<UserRow>>,
+    ) -> Result<Step, IngestError> {
         self.read_back(&enrollment).await?;
-        let stroke = self.delete_at_jumio(&enrollment).await?;
+        self.draw_retrieval().await?;
+        let is_first = enrollment.row.deletion_asked_at.is_none();
+        let stroke = self.begin_deletion(&enrollment).await?;
+        let mut enrollment = match self.mark_asked(enrollment, user, read).await {
+            Ok(marked) => marked,
+            Err(error) => {
+                self.audit.finish_alone(&stroke, Outcome::Failed, Details::new()).await?;
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.ask_deletion(&enrollment).await {
+            let outcome = outcome_of(&error);
+            let mut commit = self.records().commit();
+            self.audit.finish_with(&mut commit, &stroke, outcome, Details::new());
+            if is_first && outcome == Outcome::Failed {
+                enrollment.row.deletion_asked_at = None;
+                self.register.update_enrollment(&mut commit, &enrollment).await?;
+            }
+            commit.submit().await?;
+            return Err(error);
+        }
         enrollment.row.deletion_confirmed_at = Some(self.clock.now());
         enrollment.row.trouble = None;
         let mut commit = self.records().commit();
@@ -73,27 +123,58 @@ impl Ingest {
         Ok(Step::new(commit, Then::At(self.clock.now())))
     }
 
+    /// Writes into the row that the original may be gone from now on, and claims the user once more: whoever took the
+    /// claim over since it was read is first, and then nothing is deleted.
+    async fn mark_asked(
+        &self,
+        mut enrollment: Enrollment,
+        user: UserKey,
+        read: Option<&Record<UserRow>>,
+    ) -> Result<Enrollment, IngestError> {
+        enrollment.row.deletion_asked_at.get_or_insert(self.clock.now());
+        let mut commit = self.records().commit();
+        let row = read.map(|read| read.value.clone()).unwrap_or_default();
+        self.register.put_user(&mut commit, user, read, &row);
+        self.register.update_enrollment(&mut commit, &enrollment).await?;
+        commit.submit().await?;
+        let marked = self.register.enrollment_by_key(enrollment.key).await?;
+        let is_as_marked = |marked: &Enrollment| {
+            marked.row.state == EnrollmentState::Vaulted
+                && marked.row.deletion_asked_at == enrollment.row.deletion_asked_at
+        };
+        marked.filter(is_as_marked).ok_or_else(conflict)
+    }
+
     async fn read_back(&self, enrollment: &Enrollment) -> Result<(), IngestError> {
         let person = Self::person(enrollment)?;
         let contents = person.contents.as_ref().ok_or(inconsistent(enrollment))?;
         Ok(self.vault.prove(enrollment.row.slot, &person.reference, contents).await?)
     }
 
-    /// Writes the deletion down, then asks Jumio for it. That it is not there any more is what was wanted.
-    pub(crate) async fn delete_at_jumio(&self, enrollment: &Enrollment) -> Result<Stroke, IngestError> {
-        let reference = Self::person(enrollment)?.reference;
-        self.draw_retrieval().await?;
+    /// Writes the deletion down.
+    async fn begin_deletion(&self, enrollment: &Enrollment) -> Result<Stroke, IngestError> {
         let begin = Begin::about(Action::OriginalDeletion, enrollment.key.0, Actor::System);
-        let stroke = self.audit.begin(begin.with("state", enrollment.row.state)).await?;
-        let outcome = match self.heard(self.jumio.delete_scan(reference).await) {
-            Ok(()) | Err(IngestError::Jumio(JumioError::NotFound)) => return Ok(stroke),
-            Err(IngestError::Jumio(error)) if error.outcome_is_unknown() => (Outcome::Unknown, error),
-            Err(IngestError::Jumio(error)) => (Outcome::Failed, error),
-            Err(other) => return Err(other),
-        };
-        let (outcome, error) = outcome;
-        self.audit.finish_alone(&stroke, outcome, Details::new()).await?;
-        Err(error.into())
+        Ok(self.audit.begin(begin.with("state", enrollment.row.state)).await?)
+    }
+
+    /// Asks Jumio for the deletion. That it is not there any more is what was wanted.
+    async fn ask_deletion(&self, enrollment: &Enrollment) -> Result<(), IngestError> {
+        let reference = Self::person(enrollment)?.reference;
+        match self.heard(self.jumio.delete_scan(reference).await) {
+            Err(IngestError::Jumio(JumioError::NotFound)) => Ok(()),
+            answered => answered,
+        }
+    }
+
+    /// Writes the deletion of an original that nobody claims down, then asks Jumio for it.
+    pub(crate) async fn delete_at_jumio(&self, enrollment: &Enrollment) -> Result<Stroke, IngestError> {
+        self.draw_retrieval().await?;
+        let stroke = self.begin_deletion(enrollment).await?;
+        if let Err(error) = self.ask_deletion(enrollment).await {
+            self.audit.finish_alone(&stroke, outcome_of(&error), Details::new()).await?;
+            return Err(error);
+        }
+        Ok(stroke)
     }
 
     /// Asks whether the facemap's address answers 404, and if so finishes.
@@ -137,7 +218,28 @@ impl Ingest {
         enrollment.row.trouble = None;
         self.register.update_enrollment(&mut commit, &enrollment).await?;
         self.audit.note(&mut commit, Note::about(Action::EnrollmentReady, enrollment.key.0, Actor::System));
+        self.wake_others(&mut commit, &enrollment).await?;
         Ok(Step::new(commit, Then::Rest))
+    }
+
+    /// Wakes the user's other vaulted enrollments: the claim that they wait for may be free with this commit.
+    pub(crate) async fn wake_others(
+        &self,
+        commit: &mut Commit,
+        enrollment: &Enrollment,
+    ) -> Result<(), IngestError> {
+        let user = enrollment.private.as_ref().and_then(|person| person.user_reference.clone());
+        if user.is_none() {
+            return Ok(());
+        }
+        let state = Some(EnrollmentState::Vaulted);
+        let filter = EnrollmentFilter { user, state, after: None };
+        for other in self.register.enrollments(&filter, MOST_OTHERS).await? {
+            if other.key != enrollment.key {
+                self.wake_enrollment(commit, other.key, self.clock.now()).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn replace(
@@ -179,13 +281,25 @@ impl Ingest {
 }
 
 /// Whether the enrollment may become its user's current one (DESIGN §3.15).
-fn may_take(enrollment: &Enrollment, user: &UserRow, claim_is_given_up: bool) -> bool {
-    let is_free = claim_is_given_up || user.claimed.is_none_or(|claimed| claimed == enrollment.key);
+fn may_take(enrollment: &Enrollment, user: &UserRow, claim: &Claim) -> bool {
+    let is_free = !matches!(claim, Claim::Held);
     let replaces_it = match user.current {
         None => true,
         Some(current) => current == enrollment.key || enrollment.row.replaces == Some(current),
     };
     is_free && replaces_it
+}
+
+/// What an unanswered or refused deletion came to.
+fn outcome_of(error: &IngestError) -> Outcome {
+    match error {
+        IngestError::Jumio(error) if error.outcome_is_unknown() => Outcome::Unknown,
+        _ => Outcome::Failed,
+    }
+}
+
+fn conflict() -> IngestError {
+    records::RecordsError::Store(store::StoreError::Conflict).into()
 }
 
 fn inconsistent(enrollment: &Enrollment) -> IngestError {

@@ -45,7 +45,11 @@ impl Handler for Ingest {
                     match self.fail(lease, &error).await {
                         Err(again) if again.is_conflict() => {}
                         Err(IngestError::Queue(error)) => return Err(error.into()),
-                        Err(other) => return Err(HandlerError::Failed(self.failure_of(&other, "internal"))),
+                        // What cannot be written down is not given up either: it is tried again.
+                        Err(other) => {
+                            tracing::warn!(job = %lease.key(), error = %other, "a failure could not be written down");
+                            return Err(HandlerError::Failed(Failure::here("failure-not-written-down")));
+                        }
                         Ok(()) => return Ok(()),
                     }
                 }
@@ -115,7 +119,11 @@ impl Ingest {
             Kind::Enrollment => {
                 let key: EnrollmentKey = lease.subject()?;
                 // An enrollment that cannot be read cannot be marked either; its job waits and is given up alone.
-                let found = self.register.enrollment_by_key(key).await.unwrap_or_default();
+                let found = match self.register.enrollment_by_key(key).await {
+                    Ok(found) => found,
+                    Err(error) if error.is_damage() => None,
+                    Err(error) => return Err(error.into()),
+                };
                 let state = found.as_ref().map_or(EnrollmentState::Failed, |found| found.row.state);
                 let code = code_of(error, state);
                 let retried = lease.retry(&mut commit, &self.failure_of(error, code)).await?;
@@ -150,6 +158,7 @@ impl Ingest {
             enrollment.row.enter(EnrollmentState::Failed, self.clock.now());
             let note = Note::about(Action::EnrollmentFailed, enrollment.key.0, Actor::System);
             self.audit.note(commit, note.ended(Outcome::Failed).with("why", code));
+            self.wake_others(commit, &enrollment).await?;
         } else if !is_news {
             return Ok(());
         }

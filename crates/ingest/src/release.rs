@@ -1,6 +1,6 @@
 //! Releasing: the company has what it needs and accepts this person (DESIGN §3.13, §3.15).
 
-use crate::{ATTEMPTS, EnrollmentView, Ingest, IngestError};
+use crate::{ATTEMPTS, EnrollmentView, Ingest, IngestError, handover::Claim};
 use audit::{Action, Actor, Note};
 use model::{AuthenticationState, EnrollmentRef, EnrollmentState, UserReference, limits};
 use records::EnrollmentKey;
@@ -62,7 +62,7 @@ impl Ingest {
         let is_known = enrollment.row.released_at.is_some()
             && (replaces.is_none() || enrollment.row.replaces == replaces);
         if is_known || (is_ready && enrollment.row.released_at.is_some()) {
-            return Ok(());
+            return self.look_again(&enrollment).await;
         }
         let now = self.clock.now();
         enrollment.row.released_at.get_or_insert(now);
@@ -78,6 +78,17 @@ impl Ingest {
         Ok(commit.submit().await?)
     }
 
+    /// A repetition changes nothing, but what is vaulted looks again whether it may go on: whoever repeats a request
+    /// sees something that waits.
+    pub(crate) async fn look_again(&self, enrollment: &Enrollment) -> Result<(), IngestError> {
+        if enrollment.row.state != EnrollmentState::Vaulted {
+            return Ok(());
+        }
+        let mut commit = self.records().commit();
+        self.wake_enrollment(&mut commit, enrollment.key, self.clock.now()).await?;
+        Ok(commit.submit().await?)
+    }
+
     /// What the enrollment may replace, if it is to replace anything. Without `replaces` there must be nothing in its
     /// way, as far as it is known already; the claim before the deletion decides in the end.
     async fn checked_replacement(
@@ -90,7 +101,8 @@ impl Ingest {
         let current = match user {
             Some(user) => {
                 let row = self.user_row(user).await?.1;
-                let claimed = if self.is_given_up(row.claimed).await? { None } else { row.claimed };
+                let claim = self.claim_on(&row, enrollment).await?;
+                let claimed = row.claimed.filter(|_| matches!(claim, Claim::Held));
                 row.current.or(claimed).filter(|key| *key != own)
             }
             None => None,

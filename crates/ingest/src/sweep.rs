@@ -1,9 +1,10 @@
 //! What is done at start, before anything else: slots and rows are held against each other.
 
-use crate::{Ingest, IngestError};
+use crate::{Ingest, IngestError, config::DeleteOriginal};
 use model::EnrollmentState;
+use queue::{JobKey, Kind};
 use records::EnrollmentKey;
-use register::RegisterError;
+use register::{EnrollmentFilter, RegisterError};
 use std::error::Error;
 use vault::{Named, SlotView, SweepReport, VaultError};
 
@@ -16,7 +17,12 @@ pub struct StartReport {
     pub unnamed_epochs: u32,
     /// Hours whose callbacks were all settled or moved.
     pub closed_epochs: u32,
+    /// Vaulted enrollments that may go on and that nobody would have looked at.
+    pub woken: u32,
 }
+
+/// Enrollments that are looked at in one go.
+const PAGE: usize = 200;
 
 impl Ingest {
     /// Puts right what a crash can leave between slots, contents and rows. Run it before any job.
@@ -27,7 +33,42 @@ impl Ingest {
         let facemaps = self.vault.sweep(|view| self.named(view)).await?;
         let unnamed_epochs = self.burn_unnamed_epochs().await?;
         let closed_epochs = self.close_epochs().await?;
-        Ok(StartReport { facemaps, unnamed_epochs, closed_epochs })
+        let woken = self.wake_waiting().await?;
+        Ok(StartReport { facemaps, unnamed_epochs, closed_epochs, woken })
+    }
+
+    /// Lays a job down for every vaulted enrollment that waits for nobody's release and has none: nothing waits without
+    /// a job for longer than until the next start.
+    async fn wake_waiting(&self) -> Result<u32, IngestError> {
+        let waits_for_release = self.config.delete_original == DeleteOriginal::OnRelease;
+        let state = Some(EnrollmentState::Vaulted);
+        let mut filter = EnrollmentFilter { state, ..EnrollmentFilter::default() };
+        let mut woken = 0;
+        loop {
+            let page = self.register.enrollments(&filter, PAGE).await?;
+            let before = woken;
+            let mut commit = self.records().commit();
+            for vaulted in &page {
+                let may_go_on = vaulted.row.released_at.is_some() || !waits_for_release;
+                if may_go_on && !self.has_job(vaulted.key).await? {
+                    self.wake_enrollment(&mut commit, vaulted.key, self.clock.now()).await?;
+                    woken += 1;
+                }
+            }
+            if woken > before {
+                commit.submit().await?;
+            }
+            filter.after = page.last().map(|last| last.key);
+            if page.len() < PAGE {
+                return Ok(woken);
+            }
+        }
+    }
+
+    async fn has_job(&self, key: EnrollmentKey) -> Result<bool, IngestError> {
+        // Never submitted: the queue tells of a job only to who is about to change it.
+        let mut unsubmitted = self.records().commit();
+        Ok(self.queue.nudge(&mut unsubmitted, &JobKey::new(Kind::Enrollment, &key)).await?)
     }
 
     /// What the register says about a slot.

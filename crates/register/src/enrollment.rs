@@ -62,6 +62,10 @@ pub struct EnrollmentRow {
     pub vaulted_at: Option<Timestamp>,
     /// When the company accepted the person and gave the original free.
     pub released_at: Option<Timestamp>,
+    /// When the deletion was first asked of Jumio, unless Jumio surely did not carry it out: from then on the original
+    /// may be gone.
+    #[serde(default)]
+    pub deletion_asked_at: Option<Timestamp>,
     /// When the deletion at Jumio was answered with success.
     pub deletion_confirmed_at: Option<Timestamp>,
     /// When the original was seen gone.
@@ -136,6 +140,7 @@ impl EnrollmentRow {
             polls: 0,
             vaulted_at: None,
             released_at: None,
+            deletion_asked_at: None,
             deletion_confirmed_at: None,
             original_deleted_at: None,
             last_used_at: None,

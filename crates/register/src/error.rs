@@ -27,4 +27,18 @@ impl RegisterError {
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Records(error) if error.is_conflict())
     }
+
+    /// Whether the row itself is to blame, and not the store or the vault: reading it again changes nothing, and other
+    /// rows can be read.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        match self {
+            Self::WrongPerson | Self::Damaged => true,
+            Self::Records(error) => matches!(error, RecordsError::Damaged { .. }),
+            Self::Vault(error) => matches!(
+                error,
+                VaultError::Burnt | VaultError::NoSuchSlot | VaultError::WrongKind | VaultError::Damaged(_)
+            ),
+        }
+    }
 }

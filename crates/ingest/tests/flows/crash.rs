@@ -112,3 +112,33 @@ async fn a_run_that_ends_at_any_step_of_the_vault_gets_ready_with_one_deletion()
         is_as_it_should_be(&house).await;
     }
 }
+
+/// Runs a refused deletion until it is given up, an hour at a time; the read `nth` of the part `of` fails. Returns
+/// how many parts it took.
+async fn refused_until_given_up(of: Option<usize>, nth: u64) -> Option<usize> {
+    let house = House::new().await;
+    house.onboard(1, "ines").await;
+    house.jumio.refuses_deletion();
+    house.release(1).await.unwrap();
+    for part in 0..400 {
+        if of == Some(part) {
+            house.store.fail_read(nth);
+        }
+        // What could not be given back comes back when its lease has run out.
+        let _failed = house.run().await;
+        house.store.restart();
+        if house.state(1).await == EnrollmentState::Failed {
+            return Some(part);
+        }
+        house.minutes(60);
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_read_that_fails_at_the_last_try_leaves_nothing_vaulted_without_a_job() {
+    let last = refused_until_given_up(None, 0).await.unwrap();
+    for nth in 1..=20 {
+        assert!(refused_until_given_up(Some(last), nth).await.is_some(), "the read {nth} failed");
+    }
+}

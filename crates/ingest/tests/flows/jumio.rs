@@ -100,6 +100,10 @@ impl TestJumio {
         self.state().refuses_deletion = true;
     }
 
+    pub(crate) fn allows_deletion(&self) {
+        self.state().refuses_deletion = false;
+    }
+
     pub(crate) fn journal(&self) -> Vec<String> {
         self.state().journal.clone()
     }

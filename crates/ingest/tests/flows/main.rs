@@ -1,6 +1,7 @@
 //! The flow from callback to ready, on a store in memory, a real vault, a mock clock and a Jumio that remembers.
 
 #[cfg(test)]
+mod claims;
 mod crash;
 #[cfg(test)]
 mod handover;
