@@ -9,6 +9,7 @@ use super::{
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use jumio::NewVerification;
+use model::hex;
 use serde_json::json;
 
 /// Starts an ID Verification. The body has the fields of seed 000 by their own names.

@@ -1,7 +1,8 @@
 //! The chain: every entry has a position, and a link that depends on all entries before it.
 
-use crate::{AuditError, Entry, hex};
+use crate::{AuditError, Entry};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use model::hex;
 use records::{Commit, Records, Table, tables};
 use seal::{Place, Purpose};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -37,7 +38,7 @@ impl Link {
 
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex::write(f, &self.0)
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -56,7 +57,9 @@ impl Serialize for Link {
 impl<'de> Deserialize<'de> for Link {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
-        hex::read(&text).map(Self).ok_or_else(|| serde::de::Error::custom("a link is 64 hexadecimal digits"))
+        hex::decode(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("a link is 64 hexadecimal digits"))
     }
 }
 

@@ -6,7 +6,6 @@ mod book;
 mod chain;
 mod entry;
 mod error;
-mod hex;
 mod opening;
 mod read;
 #[cfg(test)]

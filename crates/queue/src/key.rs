@@ -1,6 +1,6 @@
 //! What a job is about: its kind and its subject. There is one job per kind and subject.
 
-use model::Timestamp;
+use model::{Timestamp, hex};
 use records::{Key, KeyPart};
 use std::fmt;
 
@@ -94,7 +94,7 @@ impl JobKey {
 impl fmt::Display for JobKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.kind)?;
-        self.subject.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.subject.get(..8).unwrap_or(&self.subject)))
     }
 }
 

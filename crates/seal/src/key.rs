@@ -1,7 +1,7 @@
 //! Key ids, and keys that wipe themselves.
 
 use crate::SealError;
-use model::Rng;
+use model::{Rng, hex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 use zeroize::Zeroizing;
@@ -37,7 +37,7 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -50,7 +50,7 @@ impl fmt::Debug for KeyId {
 impl FromStr for KeyId {
     type Err = SealError;
     fn from_str(text: &str) -> Result<Self, SealError> {
-        read_hex(text).map(Self).ok_or(SealError::NotAKeyId)
+        hex::decode(text).map(Self).ok_or(SealError::NotAKeyId)
     }
 }
 
@@ -110,27 +110,4 @@ impl fmt::Debug for SymmetricKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SymmetricKey(..)")
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
-/// Reads exactly `2 * N` lower-case hexadecimal digits. Upper case is refused, so that a key has one spelling.
-pub(crate) fn read_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |c: u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
-    let digits = text.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }

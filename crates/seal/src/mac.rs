@@ -1,9 +1,7 @@
 //! Keyed hashes: pseudonyms in the place of people, and tags on tokens. HMAC-SHA-256 (RFC 2104) throughout.
 
-use crate::{
-    SealError, SymmetricKey,
-    key::{read_hex, write_hex},
-};
+use crate::{SealError, SymmetricKey};
+use model::hex;
 use ring::hmac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
@@ -35,7 +33,7 @@ impl Pseudonym {
 
 impl fmt::Display for Pseudonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -48,7 +46,7 @@ impl fmt::Debug for Pseudonym {
 impl FromStr for Pseudonym {
     type Err = SealError;
     fn from_str(text: &str) -> Result<Self, SealError> {
-        read_hex(text).map(Self).ok_or(SealError::NotAPseudonym)
+        hex::decode(text).map(Self).ok_or(SealError::NotAPseudonym)
     }
 }
 

@@ -4,10 +4,9 @@ use crate::{
     error::{Damage, VaultError},
     fault::{Faults, Step},
     files::{create_private_dir, forget, sync_dir},
-    hex,
     types::FacemapId,
 };
-use model::Rng;
+use model::{Rng, hex};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},

@@ -8,7 +8,6 @@ mod facemaps;
 mod fault;
 mod files;
 mod header;
-mod hex;
 mod sector;
 mod slot_file;
 mod slot_folder;

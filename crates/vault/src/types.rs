@@ -1,7 +1,6 @@
 //! The words of the vault: ids, slot references, views and contents.
 
-use crate::hex;
-use model::{EnrollmentRef, Timestamp};
+use model::{EnrollmentRef, Timestamp, hex};
 use seal::Pseudonym;
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf};
