@@ -4,6 +4,7 @@ use crate::{Failure, Kind, Lease, Queue, QueueError, Retried};
 use async_trait::async_trait;
 use records::{Commit, RecordsError};
 use std::{sync::Arc, time::Duration};
+use store::StoreError;
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -160,6 +161,28 @@ pub async fn run_workers(
     Ok(())
 }
 
+/// Does one job. If there is none to do: how long there will be none.
+async fn one_job(
+    queue: &Queue,
+    handlers: &[&dyn Handler],
+    kinds: &[Kind],
+    lease_for: Duration,
+) -> Result<Option<Duration>, QueueError> {
+    if let Some(lease) = queue.lease_due(kinds, lease_for).await? {
+        run(handlers, &lease).await?;
+        return Ok(None);
+    }
+    let Some(next) = queue.next_due(kinds).await? else { return Ok(Some(Duration::from_hours(1))) };
+    let wait = Duration::try_from(next.duration_since(queue.inner.clock.now()));
+    Ok(Some(wait.unwrap_or_default().max(SHORTEST_SLEEP)))
+}
+
+/// Whether waiting may cure it. A store that cannot be read may be opening itself anew after a full disk; one that has
+/// failed for good says so in another error.
+const fn may_pass(error: &QueueError) -> bool {
+    error.is_retryable() || matches!(error, QueueError::Records(RecordsError::Store(StoreError::Io(_))))
+}
+
 async fn worker(
     queue: Queue,
     handlers: Arc<[Arc<dyn Handler>]>,
@@ -171,21 +194,10 @@ async fn worker(
     let mut woken = queue.woken();
     while !*shutdown.borrow_and_update() {
         woken.mark_unchanged();
-        let found = match queue.lease_due(&kinds, lease_for).await {
-            Ok(Some(lease)) => run(&handlers, &lease).await.map(|_| true),
-            Ok(None) => Ok(false),
-            Err(error) => Err(error),
-        };
-        let sleep = match found {
-            Ok(true) => continue,
-            Ok(false) => match queue.next_due(&kinds).await? {
-                Some(next) => {
-                    let wait = Duration::try_from(next.duration_since(queue.inner.clock.now()));
-                    wait.unwrap_or_default().max(SHORTEST_SLEEP)
-                }
-                None => Duration::from_hours(1),
-            },
-            Err(error) if error.is_retryable() => {
+        let sleep = match one_job(&queue, &handlers, &kinds, lease_for).await {
+            Ok(None) => continue,
+            Ok(Some(sleep)) => sleep,
+            Err(error) if may_pass(&error) => {
                 tracing::warn!(%error, "the queue could not be used; trying again");
                 PAUSE_AFTER_ERROR
             }

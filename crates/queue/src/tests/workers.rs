@@ -14,6 +14,7 @@ use std::{
     },
     time::Duration,
 };
+use store::faulty::CommitFault;
 use tokio::sync::{Notify, watch};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -214,4 +215,43 @@ async fn driving_by_hand_fails_on_jobs_that_are_left_over() {
     house.schedule(&queue, &job(1), MINUTE).await;
     drive(&queue, &[&*Scripted::new(Way::Complete)]).await;
     assert_no_jobs_left(&queue).await;
+}
+
+/// The first reads of a worker who finds nothing: to lease, and to learn when to look again.
+#[tokio::test]
+async fn a_store_that_cannot_be_read_for_a_moment_ends_no_worker() {
+    for nth in [1, 2] {
+        let house = House::new();
+        let queue = house.open(true).await;
+        let handler = Scripted::new(Way::Complete);
+        house.store.fail_read(nth);
+        let before = house.store.reads();
+        let (stop, shutdown) = watch::channel(false);
+        let pool = tokio::spawn(run_workers(queue.clone(), vec![handler.clone() as _], 1, shutdown));
+        while house.store.reads() < before + nth {
+            tokio::task::yield_now().await;
+        }
+        house.schedule(&queue, &job(1), Duration::ZERO).await;
+        let give_up = std::time::Instant::now() + Duration::from_mins(1);
+        while handler.runs() == 0 && !pool.is_finished() {
+            assert!(std::time::Instant::now() < give_up, "the worker does not look again");
+            house.clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+        stop.send(true).unwrap();
+        pool.await.unwrap().unwrap();
+        assert_eq!(handler.runs(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_failed_for_good_ends_the_workers() {
+    let house = House::new();
+    let queue = house.open(true).await;
+    house.schedule(&queue, &job(1), Duration::ZERO).await;
+    house.store.fail_commit(1, CommitFault::AmbiguousBefore);
+    let (_stop, shutdown) = watch::channel(false);
+    let handler = Scripted::new(Way::Complete);
+    let ended = run_workers(queue, vec![handler as _], 1, shutdown).await;
+    assert!(ended.is_err_and(|error| !error.is_retryable()));
 }
