@@ -22,8 +22,9 @@ pub(crate) async fn start(
     let Strict(fields) = body::json(&request, &body)?;
     let rules = &private.verification_rules;
     let build = |intent: &[u8; 16]| {
-        NewVerification::check(&fields, rules)?
-            .with_callback_url((private.verification_callback)(*intent), rules)
+        // Jumio's own table requires a customerInternalReference; ours is a number that says nothing.
+        let checked = NewVerification::check(&fields, rules)?.or_internal_reference(&hex::encode(intent));
+        checked.with_callback_url((private.verification_callback)(*intent), rules)
     };
     let started = private.ingest.start_verification(build, caller.actor()).await?;
     let warnings: Vec<_> =
