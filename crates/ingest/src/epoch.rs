@@ -35,7 +35,7 @@ impl OpenEpoch {
 
 /// The number of the hour that `now` lies in.
 pub(crate) fn hour_of(now: Timestamp) -> u64 {
-    // Unwrap safety: a time before 1970 is hour 0, and everything else fits.
+    // A time before 1970 counts as the first hour: no clock that is set stands there.
     u64::try_from(now.as_second() / HOUR_SECONDS).unwrap_or(0)
 }
 
@@ -148,17 +148,21 @@ impl Ingest {
         Ok(())
     }
 
-    /// Burns the slots of all hours that are over. What is still pending or dead there moves to the current epoch
+    /// Burns the slots of all hours but the current one. What is still pending or dead there moves to the current epoch
     /// first. Gives back how many were burnt. It may be interrupted anywhere and repeated.
     ///
     /// # Errors
     /// When the store or the vault fails; nothing is lost then.
     pub async fn close_epochs(&self) -> Result<u32, IngestError> {
-        let now_hour = hour_of(self.clock.now());
         let rows = EPOCHS.scan(self.records(), &Range::default(), PAGE).await?;
+        // Read after the rows: none of them is of an hour that begins in between.
+        let now_hour = hour_of(self.clock.now());
+        let held =
+            self.epoch.lock().await.as_ref().filter(|held| held.hour == now_hour).map(|held| held.number);
         let mut burnt = 0;
         for ((number,), read) in rows {
-            if number < now_hour {
+            // One of an hour that lies ahead is from before the clock was put back, unless it stands in for this hour.
+            if number != now_hour && Some(number) != held {
                 self.close_epoch(number, read).await?;
                 burnt += 1;
             }
@@ -204,6 +208,12 @@ impl Ingest {
             let Some(read) = INBOX.get(self.records(), &(id,)).await? else { return Ok(()) };
             if read.value.epoch != number || read.value.body.is_none() {
                 return Ok(());
+            }
+            if read.value.state == CallbackState::Dead && read.value.received_at < self.inbox_horizon() {
+                match self.drop_dead_body(id, &read).await {
+                    Err(error) if error.is_conflict() => continue,
+                    other => return other,
+                }
             }
             let Some(body) = self.open_body(id, &read.value).await? else { continue };
             let epoch = self.current_epoch().await?;

@@ -101,8 +101,11 @@ impl Ingest {
     async fn handle_epoch(&self, lease: &Lease) -> Result<(), IngestError> {
         let number: u64 = lease.subject()?;
         self.close_epochs().await?;
+        let has_more = self.expire_callbacks().await?;
         let mut commit = self.records().commit();
-        if self.has_epoch(number).await? {
+        if has_more {
+            lease.again_at(&mut commit, self.clock.now() + AFTER_THE_HOUR).await?;
+        } else if self.has_epoch(number).await? {
             let due = self.clock.now().max(epoch::end_of(number)) + AFTER_THE_HOUR;
             lease.again_at(&mut commit, due).await?;
         } else {

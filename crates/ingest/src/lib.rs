@@ -6,6 +6,7 @@ mod confirm;
 mod eligibility;
 mod epoch;
 mod error;
+mod expiry;
 mod fetch;
 mod handover;
 mod inbox;

@@ -5,9 +5,10 @@ use crate::{
     jumio::Scan,
 };
 use ingest::{CallbackOutcome, CallbackState, TokenScope};
-use model::EnrollmentState;
-use queue::testing::assert_no_jobs_left;
-use records::tables;
+use model::{CallbackId, EnrollmentState, Timestamp};
+use queue::{JobKey, Kind, testing::assert_no_jobs_left};
+use records::{Index, Table, tables};
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use store::faulty::CommitFault;
 use tokio::task::JoinSet;
@@ -152,4 +153,74 @@ async fn neither_the_store_nor_a_settled_row_holds_a_word_of_the_callback() {
     let row = house.ingest().callback(id).await.unwrap().unwrap();
     assert_eq!(row.state, CallbackState::Foreign);
     assert!(!format!("{row:?}").contains("Ines"));
+}
+
+#[tokio::test]
+async fn an_hour_that_lies_ahead_is_closed_when_the_clock_was_put_back() {
+    let house = House::new().await;
+    house.jumio.holds(reference(1), Scan::approved("ines", b"face"));
+    let id = house.receive(&callback(reference(1), "ines")).await;
+    house.clock.turn_back(Duration::from_hours(5));
+    let _current = house.receive(&callback(reference(2), "juan")).await;
+    assert_eq!(house.ingest().close_epochs().await.unwrap(), 1);
+    let slots = epochs(&house).await;
+    assert_eq!(slots.iter().filter(|slot| slot.status == SlotStatus::Burnt).count(), 1);
+    assert_eq!(house.ingest().close_epochs().await.unwrap(), 0, "the current one stays");
+    house.announce(1, "ines").await;
+    // Its job was laid down for the time that the clock showed.
+    house.drive_for(Duration::from_hours(6)).await;
+    assert_eq!(house.outcome(id).await, Some(CallbackOutcome::AlreadyKnown), "and nothing is lost");
+}
+
+#[tokio::test]
+async fn judged_callbacks_are_removed_after_thirty_days_and_not_before() {
+    let house = House::new().await;
+    let mut old = Vec::new();
+    for body in [&callback(reference(1), "ines")[..], b"nothing of Jumio's"] {
+        for _ in 0..600 {
+            old.push(house.receive(body).await);
+        }
+    }
+    house.drive_for(Duration::from_hours(29 * 24)).await;
+    let rows = || house.store.inner().dump().iter().filter(|row| row.0 == tables::INBOX).count();
+    let index = || house.store.inner().dump().iter().filter(|row| row.0 == tables::INBOX_BY_STATE).count();
+    house.receive(b"of the twenty-ninth day").await;
+    house.drive_for(Duration::from_hours(2)).await;
+    assert_eq!(rows(), 1201);
+    house.clock.advance(Duration::from_hours(48));
+    house.receive(b"of the thirty-first day").await;
+    house.drive_for(Duration::from_hours(2)).await;
+    assert_eq!((rows(), index()), (2, 2));
+    assert!(house.ingest().callback(old[0]).await.unwrap().is_none());
+    assert_no_jobs_left(&house.now().queue).await;
+}
+
+static INBOX: Table<(CallbackId,), Value> = Table::new(tables::INBOX, "inbox");
+static BY_STATE: Index<(u8, Timestamp, CallbackId)> = Index::new(tables::INBOX_BY_STATE);
+
+#[tokio::test]
+async fn the_body_of_a_dead_one_is_given_up_after_thirty_days_and_its_row_stays() {
+    let house = House::new().await;
+    let id = house.receive(&[b'x'; 100_000]).await;
+    // As if it had failed for as long as things are tried.
+    let records = house.now().register.records();
+    let read = INBOX.get(records, &(id,)).await.unwrap().unwrap();
+    let mut row = read.value.clone();
+    row["state"] = "dead".into();
+    let mut commit = records.commit();
+    commit.update(&INBOX, &(id,), &read, &row);
+    commit.unindex(&BY_STATE, &(1, house.time(), id));
+    commit.index(&BY_STATE, &(5, house.time(), id));
+    assert!(house.now().queue.cancel(&mut commit, &JobKey::new(Kind::Callback, &id)).await.unwrap());
+    commit.submit().await.unwrap();
+    house.clock.advance(Duration::from_hours(29 * 24));
+    house.drive_for(Duration::from_hours(1)).await;
+    let parts = || house.store.inner().dump().iter().filter(|row| row.0 == tables::INBOX_PARTS).count();
+    let live = async || epochs(&house).await.iter().filter(|slot| slot.status == SlotStatus::Live).count();
+    assert!(parts() > 0 && live().await == 1, "it moves from hour to hour");
+    house.drive_for(Duration::from_hours(26)).await;
+    assert_eq!((parts(), live().await), (0, 0));
+    let state = house.ingest().callback(id).await.unwrap().unwrap().state;
+    assert_eq!(state, CallbackState::Dead);
+    assert_no_jobs_left(&house.now().queue).await;
 }
