@@ -5,7 +5,7 @@ use crate::{
     enrollment::{BY_STATE, BY_USER, ENROLLMENTS, state_number},
 };
 use model::{EnrollmentRef, EnrollmentState, Timestamp, UserReference};
-use records::{Commit, EnrollmentKey, Key as _, Record, UserKey};
+use records::{Commit, EnrollmentKey, Index, Key as _, Record, UserKey, tables};
 use store::Range;
 
 const FIELD: &str = "enrollment";
@@ -19,6 +19,25 @@ pub struct EnrollmentFilter {
     pub state: Option<EnrollmentState>,
     /// Only those after this one: the key of the last one seen.
     pub after: Option<EnrollmentKey>,
+}
+
+/// The keys of the table alone: a list must get past a row that does not open.
+static KEYS: Index<(EnrollmentKey,)> = Index::new(tables::ENROLLMENTS);
+
+/// A row of the index that a list goes through.
+#[derive(Clone)]
+enum Place {
+    User((UserKey, Timestamp, EnrollmentKey)),
+    State((u8, Timestamp, EnrollmentKey)),
+    Key((EnrollmentKey,)),
+}
+
+impl Place {
+    const fn key(self) -> EnrollmentKey {
+        match self {
+            Self::User((_, _, key)) | Self::State((_, _, key)) | Self::Key((key,)) => key,
+        }
+    }
 }
 
 impl Register {
@@ -61,66 +80,111 @@ impl Register {
 
     /// At most `limit` enrollments: of a user or in a state, oldest first; without either, in the order of their keys.
     ///
+    /// A row that is damaged, or somebody else's than the index says, is logged and left out: nobody's row hides the
+    /// others. Whoever asks for it by its reference gets the error.
+    ///
     /// # Errors
-    /// [`RegisterError::WrongPerson`] when the index of a user names somebody else's enrollment.
+    /// When the store or the vault cannot be read.
     pub async fn enrollments(
         &self,
         filter: &EnrollmentFilter,
         limit: usize,
     ) -> Result<Vec<Enrollment>, RegisterError> {
         let mut found = Vec::new();
-        let mut after = filter.after;
+        let mut damaged = 0_u32;
+        let mut place = self.place_of(filter).await?;
         // A state filter on top of a user filter may drop rows, so pages are read until the limit or the end.
-        loop {
-            let keys = self.keys_of(filter, after, limit).await?;
-            let at_the_end = keys.len() < limit;
-            after = keys.last().copied().or(after);
-            for key in keys {
-                let Some(enrollment) = self.enrollment_by_key(key).await? else { continue };
-                if let Some(user) = &filter.user {
-                    belongs_to(&enrollment, user)?;
-                }
-                if filter.state.is_none_or(|state| enrollment.row.state == state) {
-                    found.push(enrollment);
+        'pages: loop {
+            let places = self.places(filter, place.as_ref(), limit).await?;
+            let at_the_end = places.len() < limit;
+            place = places.last().cloned().or(place);
+            for key in places.into_iter().map(Place::key) {
+                match self.listed(key, filter).await {
+                    Ok(Some(enrollment)) => found.push(enrollment),
+                    Ok(None) => {}
+                    Err(error) if error.is_damage() => {
+                        damaged += 1;
+                        tracing::error!(enrollment = %key.0, %error, "an enrollment is left out of a list");
+                    }
+                    Err(error) => return Err(error),
                 }
                 if found.len() == limit {
-                    return Ok(found);
+                    break 'pages;
                 }
             }
             if at_the_end {
-                return Ok(found);
+                break;
             }
         }
+        if damaged > 0 {
+            tracing::error!(damaged, "a list is not complete; run `facemap-vault verify`");
+        }
+        Ok(found)
     }
 
-    async fn keys_of(
+    /// The enrollment under `key`, if the filter lets it through.
+    async fn listed(
+        &self,
+        key: EnrollmentKey,
+        filter: &EnrollmentFilter,
+    ) -> Result<Option<Enrollment>, RegisterError> {
+        let Some(enrollment) = self.enrollment_by_key(key).await? else { return Ok(None) };
+        if let Some(user) = &filter.user {
+            belongs_to(&enrollment, user)?;
+        }
+        Ok(filter.state.is_none_or(|state| enrollment.row.state == state).then_some(enrollment))
+    }
+
+    /// Where the list that `filter` asks for goes on.
+    async fn place_of(&self, filter: &EnrollmentFilter) -> Result<Option<Place>, RegisterError> {
+        let Some(key) = filter.after else { return Ok(None) };
+        if filter.user.is_none() && filter.state.is_none() {
+            return Ok(Some(Place::Key((key,))));
+        }
+        let Some(row) = ENROLLMENTS.get(&self.records, &(key,)).await?.map(|read| read.value) else {
+            return Ok(None);
+        };
+        if filter.user.is_some() {
+            return Ok(row.user_key(key).map(Place::User));
+        }
+        // One that went on to another state since the page before has left no trace of its place. It entered the
+        // state at or after its creation: from there on nobody is missed, though some may be shown again.
+        Ok(filter.state.map(|state| {
+            let at = if row.state == state { row.since } else { row.created_at };
+            Place::State((state_number(state), at, key))
+        }))
+    }
+
+    async fn places(
         &self,
         filter: &EnrollmentFilter,
-        after: Option<EnrollmentKey>,
+        after: Option<&Place>,
         limit: usize,
-    ) -> Result<Vec<EnrollmentKey>, RegisterError> {
-        let last = match after {
-            Some(key) => ENROLLMENTS.get(&self.records, &(key,)).await?.map(|read| (key, read.value)),
-            None => None,
-        };
+    ) -> Result<Vec<Place>, RegisterError> {
         if let Some(user) = &filter.user {
             let user: UserKey = self.records.user_key(user);
-            let last = last.and_then(|(key, row)| row.user_key(key));
-            let keys = BY_USER.keys(&self.records, (user,).encode(), last.as_ref(), limit).await?;
-            return Ok(keys.into_iter().map(|(_, _, key)| key).collect());
+            let after = match after {
+                Some(Place::User(key)) => Some(key),
+                _ => None,
+            };
+            let keys = BY_USER.keys(&self.records, (user,).encode(), after, limit).await?;
+            return Ok(keys.into_iter().map(Place::User).collect());
         }
         if let Some(state) = filter.state {
-            // One that went on to another state since the page before has left no trace of its place. It entered the
-            // state at or after its creation: from there on nobody is missed, though some may be shown again.
-            let place = |row: &EnrollmentRow| if row.state == state { row.since } else { row.created_at };
-            let last = last.map(|(key, row)| (state_number(state), place(&row), key));
-            let keys =
-                BY_STATE.keys(&self.records, (state_number(state),).encode(), last.as_ref(), limit).await?;
-            return Ok(keys.into_iter().map(|(_, _, key)| key).collect());
+            let after = match after {
+                Some(Place::State(key)) => Some(key),
+                _ => None,
+            };
+            let prefix = (state_number(state),).encode();
+            let keys = BY_STATE.keys(&self.records, prefix, after, limit).await?;
+            return Ok(keys.into_iter().map(Place::State).collect());
         }
-        let range = Range { after: after.map(|key| (key,).encode()), ..Range::default() };
-        let rows = ENROLLMENTS.scan(&self.records, &range, limit).await?;
-        Ok(rows.into_iter().map(|((key,), _)| key).collect())
+        let after = match after {
+            Some(Place::Key(key)) => Some(key),
+            _ => None,
+        };
+        let keys = KEYS.keys(&self.records, Vec::new(), after, limit).await?;
+        Ok(keys.into_iter().map(Place::Key).collect())
     }
 
     /// The keys of at most `limit` enrollments in a state that they entered before `before`, oldest first.

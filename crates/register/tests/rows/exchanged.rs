@@ -4,8 +4,8 @@ use crate::house::{House, reference, user};
 use model::{AuthenticationId, AuthenticationRef, EnrollmentState::Ready};
 use records::{EnrollmentKey, Key, Table, TransactionKey, tables};
 use register::{
-    AuthenticationPrivate, AuthenticationRow, Enrollment, EnrollmentPrivate, EnrollmentRow, RegisterError,
-    UserRow,
+    AuthenticationPrivate, AuthenticationRow, Enrollment, EnrollmentFilter, EnrollmentPrivate, EnrollmentRow,
+    RegisterError, UserRow,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use store::{TableId, Versioned};
@@ -170,5 +170,41 @@ async fn debug_shows_nobody() {
     let shown = format!("{one:?} {authentication:?} {:?}", house.register.enrollment(&reference(9)).await);
     for secret in ["user-1", "shop-1", "netverify.com"] {
         assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_damaged_or_somebody_elses_hides_no_other_from_a_list() {
+    let (house, one, _two) = two().await;
+    let three = house.enroll(3, 1, Ready).await;
+    let everybody = EnrollmentFilter::default();
+    let of_user = EnrollmentFilter { user: Some(user(1)), ..EnrollmentFilter::default() };
+    let in_state = EnrollmentFilter { state: Some(Ready), ..EnrollmentFilter::default() };
+    let place = (one.key,).encode();
+    let good = stored(&house, tables::ENROLLMENTS, &place);
+    for harm in ["exchanged", "damaged"] {
+        if harm == "exchanged" {
+            let private = three.row.private.clone();
+            rewrite(&house, &ENROLLMENTS, (one.key,), |row| row.private = private).await;
+        } else {
+            let value = vec![7; good.value.len()].into();
+            house.store.tamper(tables::ENROLLMENTS, &place, Versioned { value, ..good.clone() });
+        }
+        for limit in [1, 2, 50] {
+            for (filter, others) in [(&everybody, 2), (&of_user, 1), (&in_state, 2)] {
+                let (mut filter, mut seen) = (filter.clone(), 0);
+                loop {
+                    let page = house.register.enrollments(&filter, limit).await.unwrap();
+                    assert!(page.iter().all(|listed| listed.key != one.key));
+                    seen += page.len();
+                    filter.after = page.last().map(|last| last.key).or(filter.after);
+                    if page.len() < limit {
+                        break;
+                    }
+                }
+                assert_eq!(seen, others, "{harm}, pages of {limit}");
+            }
+        }
+        first(&house).await;
     }
 }
