@@ -201,7 +201,7 @@ static BY_STATE: Index<(u8, Timestamp, CallbackId)> = Index::new(tables::INBOX_B
 #[tokio::test]
 async fn the_body_of_a_dead_one_is_given_up_after_thirty_days_and_its_row_stays() {
     let house = House::new().await;
-    let id = house.receive(&[b'x'; 100_000]).await;
+    let id = house.receive(&vec![b'x'; 100_000]).await;
     // As if it had failed for as long as things are tried.
     let records = house.now().register.records();
     let read = INBOX.get(records, &(id,)).await.unwrap().unwrap();

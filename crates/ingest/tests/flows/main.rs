@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod claims;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod handover;
