@@ -17,7 +17,7 @@ use ingest::{Ingest, IngestConfig, IngestParts};
 use jiff::SignedDuration;
 use jumio::Rules;
 use model::{Clock, Secret, SystemClock};
-use queue::{Handler, run_workers};
+use queue::{Handler, Kind, Only, run_workers};
 use reauth::{Reauth, ReauthConfig, ReauthParts};
 use seal::HeldKeys;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -26,6 +26,8 @@ use tokio::sync::{mpsc, watch};
 
 /// Jobs that are done at the same time.
 const WORKERS: usize = 8;
+/// Callbacks that are judged at the same time.
+const CALLBACK_WORKERS: usize = 2;
 /// Facemaps that are handed to Jumio at the same time.
 const MOST_FACEMAPS: usize = 16;
 /// How often Jumio's name is looked up for the addresses that callbacks come from.
@@ -81,7 +83,7 @@ impl Service {
         let private = build_private(config, &house, &ingest, &reauth, refused, tasks.ending())?;
         let public = http::server::public(&mut tasks, &config.server, web::Data::new(public))?;
         let private = http::server::private(&mut tasks, &config.server, web::Data::new(private))?;
-        start_workers(&mut tasks, &house, ingest, &reauth);
+        start_workers(&mut tasks, &house, &ingest, &reauth);
         watch_store(&mut tasks, &house);
         if let Some(host) = config.callbacks.source_host {
             let ending = tasks.ending();
@@ -220,12 +222,30 @@ fn callback_url(
     }
 }
 
-fn start_workers(tasks: &mut Tasks, house: &Arc<House>, ingest: Arc<Ingest>, reauth: &Reauth) {
-    let handlers: Vec<Arc<dyn Handler>> = vec![ingest, Arc::new(reauth.clone())];
+/// Starts whoever does the jobs. Callbacks have hands of their own: strangers can send as many as they like, and must not
+/// hold up enrollments and results, nor slow down the door at which the next callback waits for its 200.
+fn start_workers(tasks: &mut Tasks, house: &Arc<House>, ingest: &Arc<Ingest>, reauth: &Reauth) {
+    let part = |wanted: fn(Kind) -> bool| -> Arc<dyn Handler> {
+        Arc::new(Only::new(Arc::clone(ingest) as Arc<dyn Handler>, wanted))
+    };
+    let callbacks = vec![part(|kind| kind == Kind::Callback)];
+    start_pool(tasks, house, "callback workers", callbacks, CALLBACK_WORKERS);
+    let others: Vec<Arc<dyn Handler>> = vec![part(|kind| kind != Kind::Callback), Arc::new(reauth.clone())];
+    start_pool(tasks, house, "workers", others, WORKERS);
+    keep_book(tasks, house);
+}
+
+fn start_pool(
+    tasks: &mut Tasks,
+    house: &House,
+    name: &'static str,
+    handlers: Vec<Arc<dyn Handler>>,
+    workers: usize,
+) {
     let (stop, stopped) = watch::channel(false);
     let (queue, ending) = (house.queue.clone(), tasks.ending());
-    tasks.spawn("workers", async move {
-        let workers = run_workers(queue, handlers, WORKERS, stopped);
+    tasks.spawn(name, async move {
+        let workers = run_workers(queue, handlers, workers, stopped);
         tokio::pin!(workers);
         tokio::select! {
             ended = &mut workers => return ended.map_err(Into::into),
@@ -234,6 +254,9 @@ fn start_workers(tasks: &mut Tasks, house: &Arc<House>, ingest: Arc<Ingest>, rea
         stop.send_replace(true);
         workers.await.map_err(Into::into)
     });
+}
+
+fn keep_book(tasks: &mut Tasks, house: &House) {
     let (audit, ending) = (house.audit.clone(), tasks.ending());
     tasks.spawn("audit", async move {
         tokio::select! {

@@ -92,7 +92,7 @@ impl Queue {
         if job.is_none() {
             let now = job::whole(self.inner.clock.now());
             job::put(commit, key, None, &Job::new(now, dead.value.payload));
-            self.wake_after(commit);
+            self.wake_after(commit, key.kind());
         }
         Ok(true)
     }

@@ -4,6 +4,7 @@ use crate::{
     JobKey, Kind, Lease, QueueError, RetryPolicy,
     job::{self, DUE, JOBS, Job, LeaseRow, Rerun},
     key::DueKey,
+    wake::{Wake, Woken},
 };
 use model::{Clock, Timestamp};
 use records::{Commit, Key as _, KeyPart as _, Record, Records, RecordsError};
@@ -14,7 +15,6 @@ use std::{
     time::Duration,
 };
 use store::Range;
-use tokio::sync::watch;
 
 /// Due jobs of each kind that are looked at for one lease. More workers than this in one process would not all find
 /// one.
@@ -37,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: QueueConfig,
     process: u64,
-    wake: watch::Sender<u64>,
+    wake: Wake,
     /// Jobs that a worker of this process is about to lease, so that the others go for the next; and damaged ones.
     claimed: Mutex<HashSet<JobKey>>,
 }
@@ -84,8 +84,8 @@ impl Queue {
         config: QueueConfig,
     ) -> Result<Self, QueueError> {
         let process = random(&records);
-        let (wake, _) = watch::channel(0);
-        let inner = Inner { records, clock, config, process, wake, claimed: Mutex::default() };
+        let inner =
+            Inner { records, clock, config, process, wake: Wake::default(), claimed: Mutex::default() };
         let queue = Self { inner: Arc::new(inner) };
         if config.exclusive {
             queue.void_earlier_leases().await?;
@@ -137,7 +137,7 @@ impl Queue {
             Some(read) => Job { payload, due, ..read.value.clone() },
         };
         job::put(commit, key, read.as_ref(), &job);
-        self.wake_after(commit);
+        self.wake_after(commit, key.kind());
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Queue {
             job.due = job.due.min(now);
         }
         job::put(commit, key, Some(&read), &job);
-        self.wake_after(commit);
+        self.wake_after(commit, key.kind());
         Ok(true)
     }
 
@@ -255,11 +255,11 @@ impl Queue {
         Ok(next)
     }
 
-    /// Changes whenever a job was laid down, brought forward or freed: a worker who sleeps until the next due time looks
-    /// again then.
+    /// Tells whenever a job of these kinds was laid down, brought forward or freed: a worker who sleeps until the next
+    /// due time looks again then.
     #[must_use]
-    pub fn woken(&self) -> watch::Receiver<u64> {
-        self.inner.wake.subscribe()
+    pub fn woken(&self, kinds: &[Kind]) -> Woken {
+        self.inner.wake.of(kinds)
     }
 
     /// How much waits of this kind, counted up to `at_most`.
@@ -281,9 +281,9 @@ impl Queue {
         Ok(DUE.scan(&self.inner.records, &range, limit).await?)
     }
 
-    pub(crate) fn wake_after(&self, commit: &mut Commit) {
+    pub(crate) fn wake_after(&self, commit: &mut Commit, kind: Kind) {
         let inner = Arc::clone(&self.inner);
-        commit.after_durable(move || inner.wake.send_modify(|times| *times = times.wrapping_add(1)));
+        commit.after_durable(move || inner.wake.ring(kind));
     }
 
     pub(crate) async fn job(&self, key: &JobKey) -> Result<Option<Record<Job>>, QueueError> {

@@ -130,7 +130,7 @@ impl Lease {
         job.free(due);
         (job.first_due, job.attempts, job.trouble) = (job.due, 0, job::Trouble::default());
         job::put(commit, &self.key, Some(read), &job);
-        self.queue.wake_after(commit);
+        self.queue.wake_after(commit, self.kind());
     }
 
     /// The try failed: the job runs again later, or becomes a dead letter once it has failed for as long as the policy
@@ -154,7 +154,7 @@ impl Lease {
         }
         let due = job.due;
         job::put(commit, &self.key, Some(&read), &job);
-        self.queue.wake_after(commit);
+        self.queue.wake_after(commit, self.kind());
         Ok(Retried::At(due))
     }
 
@@ -182,7 +182,7 @@ impl Lease {
             job.attempts = job.attempts.saturating_sub(1);
             let mut commit = self.queue.inner.records.commit();
             job::put(&mut commit, &self.key, Some(&read), &job);
-            self.queue.wake_after(&mut commit);
+            self.queue.wake_after(&mut commit, self.kind());
             match commit.submit().await {
                 Err(error) if error.is_conflict() => {}
                 done => return Ok(done?),

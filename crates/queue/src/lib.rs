@@ -13,6 +13,7 @@ mod retry;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod wake;
 mod workers;
 
 pub use budget::{Budget, BudgetError, Lane, Permit};
@@ -24,4 +25,5 @@ pub use key::{JobKey, Kind};
 pub use lease::Lease;
 pub use log::{Limit, MARGIN};
 pub use retry::{Failure, PeerHealth, Retried, RetryPolicy};
-pub use workers::{Handler, HandlerError, run_workers};
+pub use wake::Woken;
+pub use workers::{Handler, HandlerError, Only, run_workers};

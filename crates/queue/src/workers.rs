@@ -45,6 +45,39 @@ pub trait Handler: Send + Sync + 'static {
     }
 }
 
+/// A handler that does some of another one's kinds only, so that they can have workers of their own.
+pub struct Only {
+    kinds: Vec<Kind>,
+    handler: Arc<dyn Handler>,
+}
+
+impl Only {
+    /// Those of `handler`'s kinds that are `wanted`.
+    #[must_use]
+    pub fn new(handler: Arc<dyn Handler>, wanted: impl Fn(Kind) -> bool) -> Self {
+        Self { kinds: handler.kinds().iter().copied().filter(|kind| wanted(*kind)).collect(), handler }
+    }
+}
+
+#[async_trait]
+impl Handler for Only {
+    fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    fn lease_for(&self) -> Duration {
+        self.handler.lease_for()
+    }
+
+    async fn handle(&self, lease: &Lease) -> Result<(), HandlerError> {
+        self.handler.handle(lease).await
+    }
+
+    async fn given_up(&self, lease: &Lease, commit: &mut Commit) -> Result<(), HandlerError> {
+        self.handler.given_up(lease, commit).await
+    }
+}
+
 /// Why a handler did not give its lease back, and what happens with it.
 #[derive(Debug, Clone, Error)]
 pub enum HandlerError {
@@ -191,7 +224,7 @@ async fn worker(
     let handlers: Vec<&dyn Handler> = handlers.iter().map(AsRef::as_ref).collect();
     let kinds: Vec<Kind> = handlers.iter().flat_map(|handler| handler.kinds().iter().copied()).collect();
     let lease_for = handlers.iter().map(|handler| handler.lease_for()).max().unwrap_or_default();
-    let mut woken = queue.woken();
+    let mut woken = queue.woken(&kinds);
     while !*shutdown.borrow_and_update() {
         woken.mark_unchanged();
         let sleep = match one_job(&queue, &handlers, &kinds, lease_for).await {
@@ -204,7 +237,7 @@ async fn worker(
             Err(error) => return Err(error),
         };
         tokio::select! {
-            _ = woken.changed() => {}
+            () = woken.changed() => {}
             () = queue.inner.clock.sleep(sleep) => {}
             ended = shutdown.changed() => if ended.is_err() { return Ok(()) },
         }
