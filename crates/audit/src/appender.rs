@@ -42,11 +42,16 @@ impl Audit {
             begins.into_iter().map(|waiting| (waiting.entry, waiting.answer)).unzip();
         match self.append(&entries).await {
             Ok((pending, strokes)) => {
+                // The anchor has something to follow. Where nothing was appended there is nobody to wake: the background
+                // itself comes by here, and would wake itself for ever.
+                let has_grown = pending > 0 || !strokes.is_empty();
                 for (answer, stroke) in answers.into_iter().zip(strokes) {
                     // A caller who no longer waits leaves its begin open, as any act that was not finished.
                     let _gone = answer.send(stroke);
                 }
-                self.inner.wake.notify_one();
+                if has_grown {
+                    self.inner.wake.notify_one();
+                }
                 Ok(pending)
             }
             Err(error) => {

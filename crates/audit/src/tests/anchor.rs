@@ -175,3 +175,33 @@ async fn the_background_ends_when_the_store_is_poisoned_and_not_when_it_is_full(
     house.clock.advance(Duration::from_secs(1));
     assert!(matches!(background.await.unwrap(), AuditError::Unavailable(_)));
 }
+
+#[tokio::test]
+async fn a_book_in_which_nothing_is_written_rests() {
+    let house = House::new();
+    let book = house.open().await.unwrap();
+    write(&house, &book, 3).await;
+    let background = tokio::spawn({
+        let book = book.clone();
+        async move { book.run().await }
+    });
+    let give_up = std::time::Instant::now() + Duration::from_secs(10);
+    // The anchor's file is written by a thread of its own; once it has followed there is nothing left to do.
+    let (mut looks, mut at_rest) = (house.store.reads(), 0);
+    loop {
+        house.clock.advance(ANCHOR_EVERY * 2);
+        std::thread::yield_now();
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        let has_followed =
+            crate::anchor::read(&house.records, &house.anchor()).unwrap().is_some_and(|at| at.position == 3);
+        let before = std::mem::replace(&mut looks, house.store.reads());
+        at_rest = if has_followed && before == looks { at_rest + 1 } else { 0 };
+        if at_rest == 100 {
+            break;
+        }
+        assert!(std::time::Instant::now() < give_up, "it keeps looking although nothing is written");
+    }
+    background.abort();
+}
