@@ -171,13 +171,13 @@ async fn crash(house: &mut House, town: &Town, seed: u64, end: impl FnOnce(&mut 
 }
 
 /// After a restart: everything that was acknowledged is there, and goes on by itself.
-async fn nothing_is_lost(house: &House, town: &Town) {
-    let newest: BTreeSet<String> = town.newest().into_iter().map(|(reference, _)| reference).collect();
+async fn nothing_is_lost(house: &House, town: &Town, of: Vec<(String, String)>) {
+    let asked: BTreeSet<String> = of.into_iter().map(|(reference, _)| reference).collect();
     let (called_back, released, initiated) = {
         let known = town.known.lock().unwrap();
         (known.called_back.clone(), known.released.clone(), known.initiated.clone())
     };
-    for reference in called_back.intersection(&newest) {
+    for reference in called_back.intersection(&asked) {
         let wanted: &[&str] = if released.contains(reference) { &["ready"] } else { &["vaulted", "ready"] };
         let begin = Instant::now();
         loop {
@@ -190,11 +190,10 @@ async fn nothing_is_lost(house: &House, town: &Town) {
             tokio::time::sleep(crate::house::LOOK_EVERY).await;
         }
     }
-    for reference in released.intersection(&newest) {
+    for reference in released.intersection(&asked) {
         assert!(!house.enrollment(reference).await.str("releasedAt").is_empty(), "a release was lost");
     }
-    for (reference, (id, transaction)) in
-        initiated.iter().filter(|(reference, _)| newest.contains(*reference))
+    for (reference, (id, transaction)) in initiated.iter().filter(|(reference, _)| asked.contains(*reference))
     {
         let seen = house.get(&format!("/v1/authentications/{id}")).await;
         assert_eq!(seen.str("state"), "initiated", "{}", seen.text);
@@ -300,12 +299,15 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost_and_nothing_is_posted
         town.grow(&house, round).await;
         crash(&mut house, &town, seed.wrapping_add(round * 1000), House::kill).await;
         house.start().await;
-        nothing_is_lost(&house, &town).await;
+        nothing_is_lost(&house, &town, town.newest()).await;
         witness.look(&house.sandbox);
         if rounds > ROUNDS && (round + 1) % 20 == 0 {
             println!("round {}: {} posted so far", round + 1, witness.posts.len());
         }
     }
+    // What many later kills might have undone.
+    let everybody = town.people.lock().unwrap().clone();
+    nothing_is_lost(&house, &town, everybody).await;
     every_facemap_opens(&house, &town, &mut witness).await;
     house.stop().await;
 }
@@ -337,9 +339,12 @@ async fn a_power_cut_of_the_whole_service_loses_nothing_acknowledged() {
         .await;
         disk.restore_power().unwrap();
         house.start().await;
-        nothing_is_lost(&house, &town).await;
+        nothing_is_lost(&house, &town, town.newest()).await;
         witness.look(&house.sandbox);
     }
+    // What many later kills might have undone.
+    let everybody = town.people.lock().unwrap().clone();
+    nothing_is_lost(&house, &town, everybody).await;
     every_facemap_opens(&house, &town, &mut witness).await;
     house.stop().await;
 }
