@@ -2,7 +2,10 @@
 
 use crate::{BodyCap, EgressError};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{
+    StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use zeroize::Zeroizing;
 
 /// Bytes that are set aside on the word of a Content-Length alone. Beyond it, the chunks are collected first.
@@ -15,8 +18,13 @@ pub(crate) async fn read(
     let (cap, must_be_whole) = match wanted {
         BodyCap::Nothing => return Ok(Zeroizing::default()),
         BodyCap::UpTo(cap) => (cap, false),
-        BodyCap::Whole(cap) => (cap, true),
+        BodyCap::Whole(cap) | BodyCap::WholeOfAny(cap) => (cap, true),
     };
+    // RFC 9110, 15.3.5, 15.3.6, 15.4.5: with these nothing follows the head, and no length has to say so.
+    let bodiless = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
+    if bodiless.contains(&response.status()) {
+        return Ok(Zeroizing::default());
+    }
     let headers = response.headers();
     if headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {
         return Err(EgressError::Encoded);

@@ -24,12 +24,16 @@ pub(crate) const URL_BYTES: usize = 4096;
 /// Header lines of an answer at most.
 const ANSWER_HEADERS: usize = 64;
 
+/// How long a connection lies idle at most, where any may.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// What may be called, and how.
 #[derive(Debug, Clone)]
 pub struct EgressConfig {
     /// The only origins that may be called. `https`, except for loopback ones when `simulated`.
     pub origins: Vec<Origin>,
-    /// Whether this process talks to a simulator: plain HTTP and this machine's own addresses are allowed then.
+    /// Whether plain HTTP to this machine itself, and with it this machine's own addresses, are allowed: for a simulator,
+    /// or a server of ours beside this process.
     pub simulated: bool,
     /// Networks that may be called although they are not public.
     pub allowed_networks: Vec<IpNet>,
@@ -41,6 +45,9 @@ pub struct EgressConfig {
     pub ca_file: Option<PathBuf>,
     /// A forward proxy for the `https` origins (`http://host:port`).
     pub proxy_url: Option<String>,
+    /// Connections that may lie idle until the next request. A request on one that the peer closes meanwhile ends as
+    /// [`EgressError::Lost`]: only for requests that may be repeated.
+    pub idle_connections: usize,
 }
 
 impl EgressConfig {
@@ -55,6 +62,7 @@ impl EgressConfig {
             total_timeout: total,
             ca_file: None,
             proxy_url: None,
+            idle_connections: 0,
         }
     }
 }
@@ -99,7 +107,11 @@ impl Egress {
         let mut builder = builder()
             .tls_backend_preconfigured(client_config(&roots)?)
             .dns_resolver(Arc::new(resolver))
-            .connect_timeout(config.connect_timeout);
+            .connect_timeout(config.connect_timeout)
+            // By default none: a connection that the peer closes while it lies idle makes the next outcome unknown; and
+            // a fresh one has had its address checked. A handshake per call is cheap beside Jumio's rate limits.
+            .pool_max_idle_per_host(config.idle_connections)
+            .pool_idle_timeout(IDLE);
         if let Some(url) = proxy {
             builder = builder.proxy(Proxy::https(url).map_err(|_| bad_proxy())?);
         }
@@ -148,8 +160,12 @@ impl Egress {
         }
         let mut response = outgoing.send().await.map_err(|error| classify(&error))?;
         let status = response.status();
-        let body =
-            if status.is_success() { body::read(&mut response, wanted).await? } else { Zeroed::default() };
+        let of_any = matches!(wanted, BodyCap::WholeOfAny(_));
+        let body = if status.is_success() || of_any {
+            body::read(&mut response, wanted).await?
+        } else {
+            Zeroed::default()
+        };
         let headers = std::mem::take(response.headers_mut());
         Ok(Response { status: status.as_u16(), headers, body })
     }
@@ -173,9 +189,6 @@ fn builder() -> ClientBuilder {
         .http1_only()
         .http1_max_headers(ANSWER_HEADERS)
         .tcp_nodelay(true)
-        // A connection that the peer closes while it lies idle makes the next outcome unknown; and a fresh one has
-        // had its address checked. A handshake per call is cheap beside Jumio's rate limits.
-        .pool_max_idle_per_host(0)
 }
 
 fn check_origins(config: &EgressConfig, allowed: &[IpNet]) -> Result<(), EgressError> {

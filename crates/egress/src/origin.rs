@@ -47,7 +47,8 @@ impl Origin {
     }
 
     /// Whether the host is this machine by its spelling alone.
-    pub(crate) fn is_loopback(&self) -> bool {
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         self.literal().map_or_else(|| self.host() == "localhost", |address| address.is_loopback())
     }
 

@@ -85,7 +85,7 @@ pub struct Part {
     pub content: Bytes,
 }
 
-/// How much of a successful answer's body is wanted, in bytes. Bodies of other answers are never read.
+/// How much of a successful answer's body is wanted, in bytes. Bodies of other answers are read only where a cap says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyCap {
     /// Nothing of it.
@@ -94,6 +94,8 @@ pub enum BodyCap {
     UpTo(usize),
     /// At most so many bytes, and certainly whole: with a declared length or in chunks.
     Whole(usize),
+    /// At most so many bytes, whole, and of an answer of any status: for a peer that says in the body what was wrong.
+    WholeOfAny(usize),
 }
 
 /// An answer.
@@ -122,7 +124,7 @@ impl Response {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The body: empty unless the status is 2xx and the body was wanted.
+    /// The body, if it was wanted; empty for a status other than 2xx unless it was wanted of any.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body

@@ -1,7 +1,7 @@
 //! Jumio as the flows see it: one method per call, so that a script can stand in for it in tests.
 
 use crate::{
-    AuthenticationDetails, JumioError, NewAuthentication, NewVerification, ScanDetails, ScanState,
+    AuthenticationDetails, DateSeen, JumioError, NewAuthentication, NewVerification, ScanDetails, ScanState,
     StartedAuthentication, StartedVerification,
 };
 use async_trait::async_trait;
@@ -52,4 +52,9 @@ pub trait JumioApi: Send + Sync + 'static {
 
     /// Deletes an Authentication at Jumio. [`JumioError::NotFound`] when it is not there.
     async fn delete_authentication(&self, reference: AuthenticationRef) -> Result<(), JumioError>;
+
+    /// The `Date` of the last answer of Jumio's that had one, refusals included. Calls nobody.
+    fn last_date(&self) -> Option<DateSeen> {
+        None
+    }
 }

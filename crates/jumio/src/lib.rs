@@ -5,6 +5,7 @@ pub mod authentication;
 pub mod callback;
 pub mod client;
 pub mod credentials;
+mod date;
 pub mod error;
 mod quirks;
 mod redirect;
@@ -24,7 +25,9 @@ pub use authentication::{
 pub use callback::{AuthenticationCallback, Callback, CallbackError, Subject, VerificationCallback};
 pub use client::{JumioClient, JumioConfig, MetadataLayout, SetupError};
 pub use credentials::{CredentialPair, Credentials, CredentialsUnreadable, FixedCredentials};
+pub use date::DateSeen;
 pub use error::JumioError;
+pub use redirect::RedirectHosts;
 pub use region::Region;
 pub use rules::{Rules, WebFields};
 pub use scan::{NamedUser, Progress, ScanDetails, ScanState};

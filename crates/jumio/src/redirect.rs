@@ -11,6 +11,38 @@ const MAX_CHARS: usize = 4096;
 /// Domains below which Jumio's pages lie, in every region: companies have their own prefix there.
 const PAGES: [&str; 2] = ["netverify.com", "jumio.com"];
 
+/// Where a person may be sent to.
+#[derive(Debug, Clone)]
+pub struct RedirectHosts {
+    region: Region,
+    simulator: Option<Origin>,
+}
+
+impl RedirectHosts {
+    /// Jumio's pages of a region; with a simulator also its own.
+    #[must_use]
+    pub const fn new(region: Region, simulator: Option<Origin>) -> Self {
+        Self { region, simulator }
+    }
+
+    /// Whether this is a page of Jumio's.
+    #[must_use]
+    pub fn allow(&self, url: &str) -> bool {
+        accept(url, self.region, self.simulator.as_ref()).is_some()
+    }
+
+    /// The same as sources of a Content-Security-Policy (CSP Level 3, section 2.3.1).
+    #[must_use]
+    pub fn policy_sources(&self) -> Vec<String> {
+        let domain = self.region.domain();
+        let mut sources = vec![format!("https://{domain}"), format!("https://*.{domain}")];
+        sources.extend(PAGES.iter().map(|page| format!("https://*.{page}")));
+        sources.dedup();
+        sources.extend(self.simulator.as_ref().map(|origin| origin.as_str().to_owned()));
+        sources
+    }
+}
+
 /// Takes a `redirectUrl` over if it leads to Jumio: https on the region's domain or below it, below `netverify.com`
 /// or below `jumio.com`; with a simulator also its own origin.
 pub(crate) fn accept(text: &str, region: Region, simulator: Option<&Origin>) -> Option<Secret> {
@@ -96,6 +128,20 @@ mod tests {
             accept(&format!("https://acme.netverify.com/{}", "a".repeat(MAX_CHARS)), Region::Us, None)
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_policy_names_the_same_hosts() {
+        let us = RedirectHosts::new(Region::Us, None);
+        assert!(us.allow("https://acme.netverify.com/x") && !us.allow("https://evil.example/"));
+        assert_eq!(
+            us.policy_sources().join(" "),
+            "https://netverify.com https://*.netverify.com https://*.jumio.com"
+        );
+        let simulated = RedirectHosts::new(Region::Sgp, Some("http://127.0.0.1:9090".parse().unwrap()));
+        let sources = simulated.policy_sources().join(" ");
+        assert!(sources.starts_with("https://core-sgp.jumio.com https://*.core-sgp.jumio.com "), "{sources}");
+        assert!(sources.ends_with(" http://127.0.0.1:9090"), "{sources}");
     }
 
     #[test]

@@ -29,10 +29,11 @@ pub use state::Started;
 use state::World;
 
 use crate::{
-    AuthenticationDetails, JumioApi, JumioError, NamedUser, NewAuthentication, NewVerification, ScanDetails,
-    ScanState, StartedAuthentication, StartedVerification,
+    AuthenticationDetails, DateSeen, JumioApi, JumioError, NamedUser, NewAuthentication, NewVerification,
+    ScanDetails, ScanState, StartedAuthentication, StartedVerification,
 };
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use model::{
     AuthenticationRef, AuthenticationResult, Clock, EnrollmentRef, FacemapBytes, Similarity, Timestamp,
     VerificationStatus,
@@ -47,6 +48,8 @@ struct Inner {
     world: World,
     scripts: Vec<(Endpoint, Script)>,
     journal: Vec<Journaled>,
+    seen: Option<DateSeen>,
+    ahead: SignedDuration,
 }
 
 /// Jumio in memory. Clones share everything.
@@ -73,7 +76,8 @@ impl ScriptedJumio {
     /// A Jumio that knows nobody and answers without dates.
     #[must_use]
     pub fn new() -> Self {
-        let inner = Inner { world: World::default(), scripts: Vec::new(), journal: Vec::new() };
+        let (scripts, journal, seen, ahead) = (Vec::new(), Vec::new(), None, SignedDuration::ZERO);
+        let inner = Inner { world: World::default(), scripts, journal, seen, ahead };
         Self { inner: Arc::new(Mutex::new(inner)), calls: Arc::new(watch::Sender::new(0)), clock: None }
     }
 
@@ -81,6 +85,11 @@ impl ScriptedJumio {
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self { clock: Some(clock), ..Self::new() }
+    }
+
+    /// Lets the `Date` of later answers be ahead of the clock by so much, or behind it.
+    pub fn be_ahead(&self, ahead: SignedDuration) {
+        self.lock().ahead = ahead;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -221,6 +230,10 @@ impl ScriptedJumio {
     ) -> Result<T, JumioError> {
         let outcome = self.enter(endpoint, reference).await;
         let now = self.now();
+        if let (Some(clock), true) = (&self.clock, outcome.is_answered()) {
+            let mut inner = self.lock();
+            inner.seen = Some(DateSeen::now(clock.now() + inner.ahead, clock.as_ref()));
+        }
         match outcome {
             Outcome::Fail(error) => Err(error),
             Outcome::Act => act(&mut self.lock().world, now),
@@ -324,6 +337,10 @@ impl JumioApi for ScriptedJumio {
     async fn delete_authentication(&self, reference: AuthenticationRef) -> Result<(), JumioError> {
         let act = |world: &mut World, _| world.delete_authentication(reference);
         self.call(Endpoint::DeleteAuthentication, Some(reference.to_string()), act).await
+    }
+
+    fn last_date(&self) -> Option<DateSeen> {
+        self.lock().seen
     }
 }
 

@@ -13,6 +13,10 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Waits for `duration` of this clock's time.
     fn sleep(&self, duration: Duration) -> Sleep<'_>;
+
+    /// The time since a moment that stays the same while the process lives. It never jumps and never runs back, whatever
+    /// somebody does to the wall clock; it may stand still while the machine sleeps.
+    fn uptime(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -28,6 +32,12 @@ impl Clock for SystemClock {
     fn sleep(&self, duration: Duration) -> Sleep<'_> {
         Box::pin(tokio::time::sleep(duration))
     }
+
+    fn uptime(&self) -> Duration {
+        static BEGAN: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        BEGAN.elapsed()
+    }
 }
 
 /// A clock that stands still until a test moves it.
@@ -35,6 +45,7 @@ impl Clock for SystemClock {
 #[derive(Debug, Clone)]
 pub struct MockClock {
     now: std::sync::Arc<tokio::sync::watch::Sender<Timestamp>>,
+    uptime: std::sync::Arc<std::sync::Mutex<Duration>>,
 }
 
 #[cfg(feature = "test-util")]
@@ -46,15 +57,24 @@ impl MockClock {
     #[must_use]
     pub fn at(start: &str) -> Self {
         let start = start.parse().expect("a mock clock starts at an RFC 3339 time");
-        Self { now: std::sync::Arc::new(tokio::sync::watch::Sender::new(start)) }
+        Self {
+            now: std::sync::Arc::new(tokio::sync::watch::Sender::new(start)),
+            uptime: std::sync::Arc::default(),
+        }
     }
 
-    /// Moves the clock forward; sleepers whose time has come wake up.
+    /// Lets time pass; sleepers whose time has come wake up.
     pub fn advance(&self, by: Duration) {
+        *self.uptime.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += by;
         self.now.send_modify(|now| *now += by);
     }
 
-    /// Moves the clock back: clocks do jump.
+    /// Moves the wall clock forward without any time passing: clocks do jump.
+    pub fn jump(&self, by: Duration) {
+        self.now.send_modify(|now| *now += by);
+    }
+
+    /// Moves the wall clock back: clocks do jump.
     pub fn turn_back(&self, by: Duration) {
         self.now.send_modify(|now| *now -= by);
     }
@@ -73,6 +93,10 @@ impl Clock for MockClock {
             // Unwrap safety: the sender lives in self, which this future borrows, so the channel cannot be closed.
             watch.wait_for(|now| *now >= until).await.expect("the clock outlives its sleepers");
         })
+    }
+
+    fn uptime(&self) -> Duration {
+        *self.uptime.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

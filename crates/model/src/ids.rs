@@ -47,6 +47,12 @@ macro_rules! uuid_newtype {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
+
+            /// The id with these sixteen bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
         }
 
         impl FromStr for $name {
@@ -93,12 +99,6 @@ macro_rules! random_id {
                 rng.fill(&mut bytes);
                 Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
             }
-
-            /// The id with these sixteen bytes.
-            #[must_use]
-            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-                Self(Uuid::from_bytes(bytes))
-            }
         }
     };
 }
@@ -120,8 +120,19 @@ uuid_newtype! {
     /// The vault's own id of a callback in the inbox.
     CallbackId, "a callback id"
 }
+uuid_newtype! {
+    /// The vault's own id of a link. It is no secret: what opens the link is the token, which cannot be made from it
+    /// without the held key.
+    LinkId, "a link id"
+}
+uuid_newtype! {
+    /// The vault's own id of a batch.
+    BatchId, "a batch id"
+}
 random_id!(AuthenticationId);
+random_id!(BatchId);
 random_id!(CallbackId);
+random_id!(LinkId);
 
 /// The company's own reference of a user: 1 to 100 printable ASCII characters without outer spaces, compared byte for
 /// byte. Jumio forbids personal data in it; it is treated as personal data all the same and never shown by `Debug`.

@@ -12,10 +12,11 @@ pub mod text;
 
 pub use clock::{Clock, SystemClock};
 pub use ids::{
-    AuthenticationId, AuthenticationRef, CallbackId, EnrollmentRef, InvalidReference, UserReference,
+    AuthenticationId, AuthenticationRef, BatchId, CallbackId, EnrollmentRef, InvalidReference, LinkId,
+    UserReference,
 };
 pub use jiff::Timestamp;
 pub use outcome::{AuthenticationResult, Channel, Similarity, VerificationStatus};
 pub use rng::Rng;
 pub use secret::{FacemapBytes, Secret};
-pub use state::{AuthenticationState, EnrollmentOrigin, EnrollmentState};
+pub use state::{AuthenticationState, EnrollmentOrigin, EnrollmentState, LinkState};

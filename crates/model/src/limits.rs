@@ -32,6 +32,15 @@ pub const STORE_KEY_BYTES: usize = 512;
 /// Bytes of a JSON body on the private listener at most.
 pub const API_BODY_BYTES: usize = 64 * 1024;
 
+/// Bytes of an order to purge at most: 10 000 references, however they are laid out.
+pub const PURGE_BODY_BYTES: usize = 1024 * 1024;
+
+/// Bytes of an order for a batch as JSON at most: some 200 000 references. Longer lists come as a file.
+pub const BATCH_JSON_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of a batch's file at most: a million lines of the longest references.
+pub const BATCH_FILE_BYTES: usize = 256 * 1024 * 1024;
+
 /// Bytes of any JSON answer of Jumio at most. The largest documented one is a few kilobytes.
 pub const JUMIO_JSON_BYTES: usize = 1024 * 1024;
 

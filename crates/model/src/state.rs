@@ -88,6 +88,30 @@ states! {
     }
 }
 
+states! {
+    /// Where a link stands.
+    LinkState {
+        /// Nobody has pressed the button yet.
+        Open = "open",
+        /// Somebody has; it can be pressed again until it is used up.
+        Pressed = "pressed",
+        /// Used up: passed, or tried as often as allowed.
+        Completed = "completed",
+        /// Its time is over.
+        Expired = "expired",
+        /// Taken back by the company.
+        Withdrawn = "withdrawn",
+    }
+}
+
+impl LinkState {
+    /// Whether the link can still be pressed, as long as its time is not over.
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Open | Self::Pressed)
+    }
+}
+
 impl AuthenticationState {
     /// Whether nothing changes it any more.
     #[must_use]

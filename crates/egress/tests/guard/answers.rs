@@ -109,6 +109,16 @@ async fn a_body_that_ends_early_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_status_that_never_has_a_body_is_a_whole_and_empty_answer_without_a_length() {
+    for status in ["204 No Content", "205 Reset Content", "304 Not Modified"] {
+        let answer = Then::Say(format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n").into_bytes());
+        let answer = ask(answer, BodyCap::WholeOfAny(100)).await.unwrap();
+        assert_eq!(answer.status().to_string(), status[..3]);
+        assert!(answer.body().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_content_encoding_that_nobody_asked_for_is_refused() {
     let zipped = ok("Content-Length: 5\r\nContent-Encoding: gzip\r\n", b"hello");
     assert_eq!(ask(Then::Say(zipped), BodyCap::Whole(100)).await.unwrap_err(), EgressError::Encoded);

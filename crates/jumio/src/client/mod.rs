@@ -4,8 +4,9 @@ mod answer;
 mod metadata;
 
 use crate::{
-    AuthenticationDetails, Credentials, JumioApi, JumioError, NewAuthentication, NewVerification, Region,
-    Rules, ScanDetails, ScanState, StartedAuthentication, StartedVerification, redirect, retrieval::Answer,
+    AuthenticationDetails, Credentials, DateSeen, JumioApi, JumioError, NewAuthentication, NewVerification,
+    Region, Rules, ScanDetails, ScanState, StartedAuthentication, StartedVerification, redirect,
+    retrieval::Answer,
 };
 use answer::{Call, date, refuse_facemap, translate};
 use async_trait::async_trait;
@@ -17,9 +18,14 @@ use http::{
     Method,
     header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
 };
-use model::{AuthenticationRef, EnrollmentRef, FacemapBytes, limits};
+use model::{AuthenticationRef, Clock, EnrollmentRef, FacemapBytes, SystemClock, limits};
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use thiserror::Error;
 
 const JSON: &str = "application/json";
@@ -98,6 +104,9 @@ pub struct JumioClient {
     credentials: Arc<dyn Credentials>,
     config: JumioConfig,
     authentication_url: CheckedUrl,
+    clock: Arc<dyn Clock>,
+    /// The last `Date` that came.
+    seen: Mutex<Option<DateSeen>>,
 }
 
 impl fmt::Debug for JumioClient {
@@ -147,7 +156,15 @@ impl JumioClient {
         guard.ca_file.clone_from(&config.ca_file);
         guard.proxy_url.clone_from(&config.proxy_url);
         let egress = Egress::with_resolver(&guard, resolver)?;
-        Ok(Self { egress, origin, credentials, config, authentication_url })
+        let (clock, seen) = (Arc::new(SystemClock), Mutex::default());
+        Ok(Self { egress, origin, credentials, config, authentication_url, clock, seen })
+    }
+
+    /// With another clock, which Jumio's dates are remembered beside.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     fn rules(&self) -> Rules {
@@ -208,6 +225,10 @@ impl JumioClient {
         let request = request.authorize(&authorization).map_err(|_| JumioError::Credentials)?;
         drop(authorization);
         let response = self.egress.send(request, wanted).await.map_err(|error| translate(&error, call))?;
+        if let Some(date) = date(&response) {
+            let seen = DateSeen::now(date, self.clock.as_ref());
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        }
         if response.is_success() { Ok(response) } else { Err(answer::refused(&response, call)) }
     }
 
@@ -356,6 +377,10 @@ impl JumioApi for JumioClient {
 
     async fn delete_authentication(&self, reference: AuthenticationRef) -> Result<(), JumioError> {
         self.delete(self.authentication_at(reference)?).await
+    }
+
+    fn last_date(&self) -> Option<DateSeen> {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -56,6 +56,19 @@ pub(super) enum Outcome {
     ActAndFail(JumioError),
 }
 
+impl Outcome {
+    /// Whether an answer comes back, if only a refusal.
+    pub(super) const fn is_answered(&self) -> bool {
+        !matches!(
+            self,
+            Self::Fail(JumioError::Unavailable { .. } | JumioError::Ambiguous { status: None, .. })
+                | Self::ActAndFail(
+                    JumioError::Unavailable { .. } | JumioError::Ambiguous { status: None, .. }
+                )
+        )
+    }
+}
+
 impl Script {
     fn with(outcome: Outcome) -> Self {
         Self { outcome, gate: None, only: None, for_ever: false }

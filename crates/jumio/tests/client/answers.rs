@@ -127,3 +127,20 @@ async fn nobody_there_is_safe_to_repeat_and_silence_is_not() {
     assert_eq!(error, JumioError::Unavailable { what: "connection" });
     assert!(error.is_retryable() && !error.outcome_is_unknown() && error.is_outage());
 }
+
+#[tokio::test]
+async fn the_date_of_every_answer_is_remembered_and_of_refusals_too() {
+    let clock = model::clock::MockClock::at("2018-07-03T09:00:00Z");
+    let dated = |status, time: &str| {
+        Answer::with(status, &format!("Date: Tue, 03 Jul 2018 {time} GMT\r\n"), br#"{"status":"DONE"}"#)
+    };
+    let answers = [dated(404, "08:23:12"), Answer::with(404, "", b""), dated(503, "10:00:00")];
+    let responder = Responder::start(answers).await;
+    let jumio = responder.client().with_clock(std::sync::Arc::new(clock.clone()));
+    assert_eq!(jumio.last_date(), None);
+    for date in ["2018-07-03T08:23:12Z", "2018-07-03T08:23:12Z", "2018-07-03T10:00:00Z"] {
+        assert!(jumio.scan_status(scan()).await.is_err());
+        assert_eq!(jumio.last_date().unwrap().date, date.parse().unwrap());
+    }
+    assert_eq!(jumio.last_date().unwrap().difference(&clock), Duration::from_hours(1));
+}
