@@ -1,7 +1,7 @@
 //! Keys: fixed-width parts whose bytes sort as the values do.
 
 use jiff::Timestamp;
-use model::{AuthenticationId, CallbackId};
+use model::{AuthenticationId, BatchId, CallbackId, LinkId};
 use seal::Pseudonym;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,24 @@ impl KeyPart for AuthenticationId {
 }
 
 impl KeyPart for CallbackId {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend(self.as_bytes());
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        take_array(from).map(Self::from_bytes)
+    }
+}
+
+impl KeyPart for LinkId {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend(self.as_bytes());
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        take_array(from).map(Self::from_bytes)
+    }
+}
+
+impl KeyPart for BatchId {
     fn put(&self, out: &mut Vec<u8>) {
         out.extend(self.as_bytes());
     }

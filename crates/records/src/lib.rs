@@ -3,12 +3,14 @@
 mod commit;
 mod error;
 mod key;
+mod shape;
 mod table;
 pub mod tables;
 
 pub use commit::Commit;
 pub use error::RecordsError;
 pub use key::{EnrollmentKey, Key, KeyPart, TransactionKey, UserKey};
+pub use shape::{RowPlace, Shape, SlotMark, Ties};
 pub use table::{Index, Record, Table};
 
 use model::{AuthenticationRef, EnrollmentRef, Rng, UserReference};

@@ -71,6 +71,21 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
             .collect()
     }
 
+    /// What was read elsewhere, opened in its place: for whoever goes through raw rows and must get past those that do
+    /// not open.
+    ///
+    /// # Errors
+    /// [`RecordsError::Damaged`] when it does not open there.
+    pub fn opened(
+        &self,
+        records: &Records,
+        key: &[u8],
+        stored: &Versioned,
+    ) -> Result<(K, Record<V>), RecordsError> {
+        let decoded = K::decode(key).ok_or(RecordsError::Damaged { table: self.name })?;
+        Ok((decoded, self.open(records, key, stored)?))
+    }
+
     fn open(&self, records: &Records, key: &[u8], stored: &Versioned) -> Result<Record<V>, RecordsError> {
         let damaged = RecordsError::Damaged { table: self.name };
         let Some((revision, envelope)) = stored.value.split_first_chunk::<REVISION_BYTES>() else {

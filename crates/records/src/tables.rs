@@ -40,6 +40,8 @@ pub const JOBS_DUE: TableId = TableId(41);
 pub const BUDGET: TableId = TableId(42);
 /// Jobs that were given up.
 pub const DEAD_LETTERS: TableId = TableId(43);
+/// Who granted the last call to Jumio: every grant replaces it.
+pub const BUDGET_HEAD: TableId = TableId(44);
 /// The audit chain, by position.
 pub const AUDIT: TableId = TableId(50);
 /// Audit entries that have no position yet.
@@ -48,3 +50,61 @@ pub const AUDIT_PENDING: TableId = TableId(51);
 pub const AUDIT_HEAD: TableId = TableId(52);
 /// Begins without a finish.
 pub const AUDIT_OPEN: TableId = TableId(53);
+/// Index: the audit entries about a pseudonym, by position.
+pub const AUDIT_BY_SUBJECT: TableId = TableId(54);
+/// How far the audit chain was handed to its second sink.
+pub const AUDIT_SINK: TableId = TableId(55);
+/// Orders to purge many.
+pub const PURGES: TableId = TableId(60);
+/// Whom such an order is about.
+pub const PURGE_ITEMS: TableId = TableId(61);
+/// The erasure of an enrollment: how far it is, and its receipts.
+pub const ERASURES: TableId = TableId(62);
+/// What is still to be deleted at Jumio, sealed under the erasure's own slot.
+pub const ERASURE_REMOTE: TableId = TableId(63);
+/// Legal holds.
+pub const HOLDS: TableId = TableId(64);
+/// How far the retention sweep is, and what it destroyed lately.
+pub const RETENTION: TableId = TableId(65);
+/// A rebuild or restore that nobody has acknowledged yet.
+pub const RECOVERY: TableId = TableId(66);
+/// How far a rewrap is.
+pub const REWRAP: TableId = TableId(67);
+/// Authentications of purged people that nobody can name at Jumio yet.
+pub const ERASURE_UNNAMED: TableId = TableId(68);
+/// Events for the company's backend, in the order of their cursor.
+pub const EVENTS: TableId = TableId(70);
+/// Index: events that wait to be delivered.
+pub const EVENTS_DUE: TableId = TableId(71);
+/// Events that have no place in the order yet.
+pub const EVENTS_PENDING: TableId = TableId(72);
+/// Index: events that wait or were given up, by their place.
+pub const EVENTS_BY_STATE: TableId = TableId(73);
+/// Where the places of events end.
+pub const EVENTS_STATE: TableId = TableId(74);
+/// Index: the events of an enrollment, by their place.
+pub const EVENTS_BY_ORDER: TableId = TableId(75);
+/// The vault's own links to re-authentication.
+pub const LINKS: TableId = TableId(80);
+/// Index: the links of a user, oldest first.
+pub const LINKS_BY_USER: TableId = TableId(81);
+/// Index: the links of an enrollment.
+pub const LINKS_BY_ENROLLMENT: TableId = TableId(82);
+/// How often a user was sent to Jumio lately.
+pub const ATTEMPTS: TableId = TableId(85);
+/// Batches.
+pub const BATCHES: TableId = TableId(90);
+/// The items of a batch, by their place in it.
+pub const BATCH_ITEMS: TableId = TableId(91);
+/// Index: the items of a batch in a state.
+pub const BATCH_ITEMS_BY_STATE: TableId = TableId(92);
+/// Index: the items whose link or authentication has changed since it was last looked at.
+pub const BATCH_ITEMS_CHANGED: TableId = TableId(93);
+/// Index: the items that are about an enrollment.
+pub const BATCH_ITEMS_BY_ENROLLMENT: TableId = TableId(94);
+/// Answers to requests that came with an `Idempotency-Key`.
+pub const IDEMPOTENCY: TableId = TableId(95);
+/// Index: those answers by the time when they go.
+pub const IDEMPOTENCY_BY_TIME: TableId = TableId(96);
+/// Index: those answers by the enrollments that they name.
+pub const IDEMPOTENCY_BY_ENROLLMENT: TableId = TableId(97);

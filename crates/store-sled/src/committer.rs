@@ -6,6 +6,7 @@ use crate::{
     group::Plan,
     mark, open, reserve,
     shared::Shared,
+    transfer::{Export, Import},
 };
 use std::{
     mem,
@@ -24,12 +25,19 @@ pub(crate) struct Request {
 /// What the committer is asked for.
 pub(crate) enum Message {
     Commit(Request),
-    /// Finish what came before, close the database, answer.
+    Alone(Alone),
+}
+
+/// What shares its time with no commit: all that came before is finished first, and what comes after waits.
+pub(crate) enum Alone {
+    Export(Export),
+    Import(Import),
+    /// Close the database and answer.
     Close(oneshot::Sender<()>),
 }
 
 /// Why a group did not become durable.
-enum Trouble {
+pub(crate) enum Trouble {
     /// The disk is full, said by a write and not by the sync.
     Full(String),
     /// Anything else: nobody knows what is on the disk.
@@ -51,9 +59,15 @@ impl Committer {
         while closing.is_none() && self.shared.failure().is_none() {
             let Some(first) = self.messages.blocking_recv() else { break };
             let mut group = Vec::new();
-            closing = self.gather(first, &mut group);
+            let alone = self.gather(first, &mut group);
             if !group.is_empty() {
                 self.settle(group);
+            }
+            match alone {
+                Some(Alone::Export(export)) => self.export(export),
+                Some(Alone::Import(import)) => self.import(import),
+                Some(Alone::Close(closed)) => closing = Some(closed),
+                None => {}
             }
         }
         self.end();
@@ -63,13 +77,13 @@ impl Committer {
         }
     }
 
-    /// Takes what waits, up to the group's bounds.
-    fn gather(&mut self, first: Message, group: &mut Vec<Request>) -> Option<oneshot::Sender<()>> {
+    /// Takes what waits, up to the group's bounds or to what has to be done alone.
+    fn gather(&mut self, first: Message, group: &mut Vec<Request>) -> Option<Alone> {
         let mut bytes = 0;
         let mut next = Some(first);
         while let Some(message) = next.take() {
             match message {
-                Message::Close(closed) => return Some(closed),
+                Message::Alone(alone) => return Some(alone),
                 Message::Commit(request) => {
                     bytes += size(&request.batch);
                     group.push(request);
@@ -113,7 +127,7 @@ impl Committer {
             return plan.outcomes;
         }
         self.shared.show_before(plan.before());
-        let written = self.write(&db, &plan);
+        let written = self.write(&db, plan.batch());
         drop(db);
         match written {
             Ok(()) => {
@@ -129,8 +143,9 @@ impl Committer {
         }
     }
 
-    fn write(&self, db: &sled::Db, plan: &Plan) -> Result<(), Trouble> {
-        db.apply_batch(plan.batch()).and_then(|()| db.flush()).map_err(|error| match &error {
+    /// Writes a batch and makes it durable.
+    pub(crate) fn write(&self, db: &sled::Db, batch: sled::Batch) -> Result<(), Trouble> {
+        db.apply_batch(batch).and_then(|()| db.flush()).map_err(|error| match &error {
             sled::Error::Io(io) if open::is_full(io.kind()) => Trouble::Full(error.to_string()),
             _ => Trouble::Failed(error.to_string()),
         })?;
@@ -146,7 +161,7 @@ impl Committer {
     }
 
     /// Nothing depends on it but how much damage is noticed at the next start.
-    fn note_sequence(&self) {
+    pub(crate) fn note_sequence(&self) {
         if let Err(error) = mark::write(&self.config.path, self.sequence) {
             tracing::warn!(%error, "The store could not note how far it has come.");
         }
@@ -154,7 +169,7 @@ impl Committer {
 
     /// Whether there is as much space as is demanded, and the reserve besides: without it nobody could help the store
     /// out of a full disk.
-    fn has_space(&self) -> bool {
+    pub(crate) fn has_space(&self) -> bool {
         let folder = &self.config.path;
         let needed = reserve::needed(folder, self.config.min_free_bytes);
         self.disk.free_bytes().is_ok_and(|free| free >= needed) && reserve::take(folder).is_ok()
@@ -214,7 +229,9 @@ impl Committer {
                     };
                     let _gone = request.answer.send(Err(error));
                 }
-                Message::Close(closed) => drop(closed.send(())),
+                Message::Alone(Alone::Close(closed)) => drop(closed.send(())),
+                // Whoever waits finds out from the failure above.
+                Message::Alone(Alone::Export(_) | Alone::Import(_)) => {}
             }
         }
         let db = self.shared.take_db();

@@ -19,7 +19,8 @@ pub struct SledConfig {
     /// Bytes after which a group takes no further commit. It keeps a group well within two of sled's segments of
     /// 512 KiB, so that no segment is freed and used again between two of our syncs.
     pub group_bytes: usize,
-    /// How long opening may take.
+    /// How long sled may take to open it, at least: a database whose files take long to read gets several times as long as
+    /// that. Also how long a disk may give nothing while they are read.
     pub open_timeout: Duration,
     /// After how long a commit that does not come back is reported as trouble. sled's `flush()` may wait for ever when
     /// one of its own threads has met an error of the disk.
@@ -37,7 +38,7 @@ impl SledConfig {
             cache_bytes: 16 * 1024 * 1024,
             group_commits: 256,
             group_bytes: 256 * 1024,
-            open_timeout: Duration::from_secs(10),
+            open_timeout: Duration::from_secs(8),
             stalled_after: Duration::from_secs(30),
         }
     }

@@ -2,11 +2,12 @@
 
 use crate::{
     SledConfig,
-    committer::{Committer, Message, Request},
+    committer::{Alone, Committer, Message, Request},
     disk::{Disk, RealDisk},
     open::{self, Opened, unusable},
     reserve,
     shared::Shared,
+    transfer::{Export, Import},
 };
 use async_trait::async_trait;
 use std::{
@@ -16,7 +17,10 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
-use store::{Batch, Limits, RESERVED_TABLE, Range, Row, Store, StoreError, TableId, Version, Versioned};
+use store::{
+    Batch, ExportSink, ImportSource, Limits, RESERVED_TABLE, Range, Row, Store, StoreError, TableId,
+    Transferred, Version, Versioned,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commits that wait at most; who comes then waits to be let in.
@@ -37,11 +41,13 @@ pub struct SledStore {
 }
 
 impl SledStore {
-    /// Opens the store, or makes a new one. It blocks, for at most [`SledConfig::open_timeout`] and a little.
+    /// Opens the store, or makes a new one. It blocks: as long as it takes to read the database's files, and then for
+    /// [`SledConfig::open_timeout`] or four times that, whichever is longer.
     ///
     /// # Errors
     /// [`StoreError::Unusable`], which says why and what to do: in use by another process, of a newer version,
-    /// damaged, not writable, or something in `blobs/`.
+    /// damaged, not writable, or something in `blobs/`. When sled hangs, a thread is left behind that keeps the
+    /// database's lock and cannot be ended: the process has to end before anybody can open it again.
     pub fn open(config: SledConfig) -> Result<Self, StoreError> {
         Self::open_on(config, |disk| Arc::new(disk))
     }
@@ -84,7 +90,7 @@ impl SledStore {
     pub async fn close(&self) {
         let (closed, answer) = oneshot::channel();
         if let Some(messages) = &self.messages
-            && messages.send(Message::Close(closed)).await.is_ok()
+            && messages.send(Message::Alone(Alone::Close(closed))).await.is_ok()
         {
             // No answer means that the committer has ended, which is what was asked for.
             let _ended = answer.await;
@@ -95,6 +101,14 @@ impl SledStore {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.messages.as_ref().map_or(0, |messages| messages.max_capacity() - messages.capacity())
+    }
+
+    async fn ask(&self, message: Message) -> Result<(), StoreError> {
+        if let Some(failure) = self.shared.failure() {
+            return Err(failure);
+        }
+        let messages = self.messages.as_ref().ok_or_else(|| self.ended())?;
+        messages.send(message).await.map_err(|_| self.ended())
     }
 
     fn ended(&self) -> StoreError {
@@ -136,13 +150,21 @@ impl Store for SledStore {
 
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
         self.limits.check(&batch)?;
-        if let Some(failure) = self.shared.failure() {
-            return Err(failure);
-        }
         let (answer, outcome) = oneshot::channel();
-        let messages = self.messages.as_ref().ok_or_else(|| self.ended())?;
-        messages.send(Message::Commit(Request { batch, answer })).await.map_err(|_| self.ended())?;
+        self.ask(Message::Commit(Request { batch, answer })).await?;
         outcome.await.unwrap_or_else(|_| Err(StoreError::Ambiguous("the committer has ended".into())))
+    }
+
+    async fn export(&self, sink: Box<dyn ExportSink>) -> Result<Transferred, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.ask(Message::Alone(Alone::Export(Export { sink, answer }))).await?;
+        outcome.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    async fn import(&self, last: Version, source: Box<dyn ImportSource>) -> Result<Transferred, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.ask(Message::Alone(Alone::Import(Import { last, source, answer }))).await?;
+        outcome.await.unwrap_or_else(|_| Err(self.ended()))
     }
 
     fn trouble(&self) -> Option<StoreError> {
@@ -151,7 +173,9 @@ impl Store for SledStore {
         }
         if let Some(busy) = self.shared.busy_for().filter(|busy| *busy > self.stalled_after) {
             let seconds = busy.as_secs();
-            return Some(StoreError::Io(format!("its disk has not answered for {seconds} s")));
+            return Some(StoreError::Io(format!(
+                "its disk, or whoever takes an export, has not answered for {seconds} s"
+            )));
         }
         let needed = reserve::needed(&self.folder, self.min_free_bytes);
         (self.disk.free_bytes().unwrap_or(0) < needed).then_some(StoreError::NoSpace)

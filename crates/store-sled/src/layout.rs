@@ -10,6 +10,8 @@ pub(crate) const FORMAT: u32 = 1;
 pub(crate) const FORMAT_KEY: &[u8] = b"\0format";
 /// Table 0: the number of the last commit, eight bytes.
 pub(crate) const SEQUENCE_KEY: &[u8] = b"\0sequence";
+/// Table 0: there from the first write of an import to its last.
+pub(crate) const IMPORTING_KEY: &[u8] = b"\0importing";
 /// Table 0: a piece of a large value.
 const PART_PREFIX: &[u8] = b"\0part";
 
@@ -115,11 +117,22 @@ pub(crate) fn remove_parts(batch: &mut Batch, raw: &[u8]) {
 }
 
 pub(crate) fn unreadable(error: &sled::Error) -> StoreError {
-    StoreError::Io(error.to_string())
+    match error {
+        sled::Error::Io(error) => StoreError::Io(error.to_string()),
+        other => StoreError::Corrupt(describe(other)),
+    }
 }
 
-fn damaged() -> StoreError {
-    StoreError::Io("a stored row is damaged; stop the service and run `verify`".into())
+/// What sled says, without the places in its source that it prints along.
+pub(crate) fn describe(error: &sled::Error) -> String {
+    match error {
+        sled::Error::Corruption { .. } => "its file does not hold what was written".into(),
+        other => other.to_string(),
+    }
+}
+
+pub(crate) fn damaged() -> StoreError {
+    StoreError::Corrupt("a row is not as it was written".into())
 }
 
 #[cfg(test)]
@@ -132,6 +145,18 @@ mod tests {
         assert_eq!(behind(&[1, 255]), Some(vec![2]));
         assert_eq!(behind(&[1, 255, 255]), Some(vec![2]));
         assert_eq!(behind(&[255]), None);
+    }
+
+    #[test]
+    fn what_sled_finds_damaged_is_damage_and_what_the_disk_refuses_is_not() {
+        let damaged = unreadable(&sled::Error::Corruption { at: None, bt: () });
+        assert!(damaged.is_corrupt() && !damaged.is_retryable());
+        let said = damaged.to_string();
+        assert!(
+            said.contains("verify") && said.contains("rebuild-index") && !said.contains("backtrace"),
+            "{said}"
+        );
+        assert!(!unreadable(&sled::Error::Io(std::io::Error::other("cable"))).is_corrupt());
     }
 
     #[test]

@@ -8,10 +8,12 @@ mod group;
 mod layout;
 mod mark;
 mod open;
+mod patience;
 mod reserve;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use config::SledConfig;
 pub use engine::SledStore;

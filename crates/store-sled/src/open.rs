@@ -3,20 +3,21 @@
 use crate::{
     SledConfig,
     disk::{self, RealDisk},
-    layout::{FORMAT, FORMAT_KEY, KEY_BYTES, SEQUENCE_KEY},
-    mark,
+    layout::{FORMAT, FORMAT_KEY, IMPORTING_KEY, KEY_BYTES, SEQUENCE_KEY, describe},
+    mark, patience,
 };
 use std::{
     io::{self, ErrorKind},
     path::Path,
-    sync::mpsc::{RecvTimeoutError, sync_channel},
     thread,
     time::{Duration, Instant},
 };
 use store::StoreError;
 
-const REBUILD: &str =
-    "if it stays so, `facemap-vault rebuild-index` makes the store anew from slots and contents";
+/// What to do about a store that does not open. sled may have cleared pieces of its own log that it cannot read, so it is
+/// not said that nothing was changed at all.
+pub(crate) const REBUILD: &str = "slots and facemaps were not touched. `facemap-vault verify` says what is left of them; if it stays so, \
+     `facemap-vault rebuild-index` makes the store anew from them";
 
 /// How long the lock of a database that is just being closed is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -43,7 +44,8 @@ pub(crate) fn open(config: &SledConfig) -> Result<Opened, StoreError> {
         )));
     }
     let config = config.clone();
-    within(config.open_timeout, move || {
+    let limit = patience::for_sled(&config.path, config.open_timeout)?;
+    patience::within(limit, move || {
         let db = open_locked(&config)?;
         let mark = mark::read(&config.path).map_err(|error| unusable(format!("{error}; {REBUILD}")))?;
         let sequence = check_format(&db, mark)?;
@@ -53,28 +55,6 @@ pub(crate) fn open(config: &SledConfig) -> Result<Opened, StoreError> {
         let disk =
             durable.map_err(|error| unusable(format!("its files could not be made durable: {error}")))?;
         Ok(Opened { db, disk, sequence })
-    })
-}
-
-/// sled has been seen to panic, or never to return, on a damaged file.
-pub(crate) fn within<T: Send + 'static>(
-    timeout: Duration,
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let (send, receive) = sync_channel(1);
-    let spawned = thread::Builder::new().name("store-open".into()).spawn(move || {
-        // If nobody waits any more the database is closed again right here.
-        drop(send.send(work()));
-    });
-    spawned.map_err(|error| unusable(format!("no thread to open it in: {error}")))?;
-    receive.recv_timeout(timeout).unwrap_or_else(|error| {
-        let what = match error {
-            RecvTimeoutError::Timeout => {
-                format!("sled did not finish opening it within {} s", timeout.as_secs())
-            }
-            RecvTimeoutError::Disconnected => "sled gave up on it".to_owned(),
-        };
-        Err(unusable(format!("{what}, so it is probably damaged; {REBUILD}")))
     })
 }
 
@@ -112,7 +92,7 @@ fn explain(error: &sled::Error) -> StoreError {
         {
             unusable(format!("its folder cannot be written to: {io}"))
         }
-        other => unusable(format!("{other}; {REBUILD}")),
+        other => unusable(format!("{}; {REBUILD}", describe(other))),
     }
 }
 
@@ -145,6 +125,13 @@ fn check_format(db: &sled::Db, mark: Option<u64>) -> Result<u64, StoreError> {
             "it was written by a newer version of this service (format {format}, this one knows {FORMAT}); install that \
              version again, or restore a backup made with this one"
         )));
+    }
+    if read(IMPORTING_KEY)?.is_some() {
+        return Err(unusable(
+            "the records of a backup were being put into it, and that was not finished; remove its folder and restore \
+             the backup again"
+                .into(),
+        ));
     }
     let sequence = read(SEQUENCE_KEY)?.ok_or_else(foreign)?;
     let sequence = u64::from_be_bytes(sequence.as_ref().try_into().map_err(|_| foreign())?);

@@ -34,15 +34,40 @@ pub enum StoreError {
     /// A table number that belongs to the engine; nothing was written. A mistake of the caller's.
     #[error("table 0 belongs to the store itself")]
     ReservedTable,
+    /// Whoever takes an export, or gives an import, could not go on; said in its own words.
+    #[error("the store's rows were not all handed over: {0}")]
+    Stopped(String),
+    /// Rows are to be put into a store that has some; nothing was written.
+    #[error(
+        "the store holds records already, and only an empty one takes those of a backup; use an empty folder"
+    )]
+    NotEmpty,
+    /// An import's rows are none that a store has ever given out.
+    #[error(
+        "these records were not exported by a store of this kind ({0}); the backup is damaged or of something else"
+    )]
+    NotAnExport(&'static str),
     /// The engine could not read.
     #[error("the store could not be read: {0}")]
     Io(String),
+    /// The engine read something that it did not write. It stays so: no restart and no second try mends it.
+    #[error(
+        "the store is damaged ({0}); stop the service, run `facemap-vault verify`, then `facemap-vault rebuild-index`, \
+         or restore a backup"
+    )]
+    Corrupt(String),
     /// The store on disk is not one that this version can use.
     #[error("the store cannot be opened: {0}")]
     Unusable(String),
 }
 
 impl StoreError {
+    /// Whether what is on disk is damaged, and not merely out of reach.
+    #[must_use]
+    pub const fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Corrupt(_))
+    }
+
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {

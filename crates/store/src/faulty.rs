@@ -1,11 +1,14 @@
 //! A store that fails where a test tells it to.
 
-use crate::{Batch, Range, Row, Store, StoreError, TableId, Version, Versioned};
+use crate::{
+    Batch, ExportSink, ImportSource, Range, Row, Store, StoreError, TableId, Transferred, Version, Versioned,
+};
 use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::oneshot;
 
 /// How a commit fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +29,37 @@ struct Plan {
     reads: u64,
     commit_faults: BTreeMap<u64, CommitFault>,
     read_faults: BTreeSet<u64>,
+    corrupt: Option<TableId>,
+    pauses: BTreeMap<u64, Pause>,
     no_space: bool,
     poisoned: bool,
+}
+
+/// The store's end of a pause.
+#[derive(Debug)]
+struct Pause {
+    reached: oneshot::Sender<()>,
+    go: oneshot::Receiver<()>,
+}
+
+/// A commit that waits: whoever has this may change what it is conditional on.
+#[derive(Debug)]
+pub struct Paused {
+    reached: oneshot::Receiver<()>,
+    go: oneshot::Sender<()>,
+}
+
+impl Paused {
+    /// Waits until the commit is there. False when nobody will ever make it.
+    pub async fn reached(&mut self) -> bool {
+        (&mut self.reached).await.is_ok()
+    }
+
+    /// Lets it go on.
+    pub fn go(self) {
+        // A commit that is not there yet does not wait any more.
+        let _ = self.go.send(());
+    }
 }
 
 /// A store in front of another one, which it lets fail as planned.
@@ -59,11 +91,26 @@ impl<S: Store> FaultyStore<S> {
         plan.commit_faults.insert(at, fault);
     }
 
-    /// Lets the `nth` read (get or scan) from now on fail with [`StoreError::Io`].
+    /// Lets the `nth` commit from now on wait until the test says so.
+    pub fn pause_commit(&self, nth: u64) -> Paused {
+        let (reached, is_reached) = oneshot::channel();
+        let (go, may_go) = oneshot::channel();
+        let mut plan = self.plan();
+        let at = plan.commits + nth;
+        plan.pauses.insert(at, Pause { reached, go: may_go });
+        Paused { reached: is_reached, go }
+    }
+
+    /// Lets the `nth` read (get, scan or export) from now on fail with [`StoreError::Io`].
     pub fn fail_read(&self, nth: u64) {
         let mut plan = self.plan();
         let at = plan.reads + nth;
         plan.read_faults.insert(at);
+    }
+
+    /// Lets every read of this table fail with [`StoreError::Corrupt`] from now on.
+    pub fn corrupt(&self, table: TableId) {
+        self.plan().corrupt = Some(table);
     }
 
     /// Refuses every commit for want of space until it is called with `false`.
@@ -101,10 +148,27 @@ impl<S: Store> FaultyStore<S> {
         if plan.read_faults.remove(&at) { Err(StoreError::Io("a planned fault".into())) } else { Ok(()) }
     }
 
-    fn before_commit(&self) -> Result<Option<CommitFault>, StoreError> {
+    fn read_of(&self, table: TableId) -> Result<(), StoreError> {
+        self.before_read()?;
+        if self.plan().corrupt == Some(table) {
+            return Err(StoreError::Corrupt("a planned fault".into()));
+        }
+        Ok(())
+    }
+
+    async fn before_commit(&self) -> Result<Option<CommitFault>, StoreError> {
+        let (at, pause) = {
+            let mut plan = self.plan();
+            plan.commits += 1;
+            let at = plan.commits;
+            (at, plan.pauses.remove(&at))
+        };
+        if let Some(Pause { reached, go }) = pause {
+            // A test that does not wait does not keep the commit waiting either.
+            let _ = reached.send(());
+            let _ = go.await;
+        }
         let mut plan = self.plan();
-        plan.commits += 1;
-        let at = plan.commits;
         if plan.poisoned {
             return Err(poisoned());
         }
@@ -128,22 +192,42 @@ fn ambiguous() -> StoreError {
 #[async_trait]
 impl<S: Store> Store for FaultyStore<S> {
     async fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
-        self.before_read()?;
+        self.read_of(table)?;
         self.inner.get(table, key).await
     }
 
     async fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
-        self.before_read()?;
+        self.read_of(table)?;
         self.inner.scan(table, range, limit).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
-        match self.before_commit()? {
+        match self.before_commit().await? {
             None => self.inner.commit(batch).await,
             Some(CommitFault::AmbiguousBefore) => Err(ambiguous()),
             // A commit that conflicts on a dying engine is as unknown to its caller as one that was written.
             Some(CommitFault::AmbiguousAfter) => {
                 let _unknown = self.inner.commit(batch).await;
+                Err(ambiguous())
+            }
+            Some(CommitFault::NoSpace) => Err(StoreError::NoSpace),
+            Some(CommitFault::Conflict) => Err(StoreError::Conflict),
+        }
+    }
+
+    /// An export counts as one read.
+    async fn export(&self, sink: Box<dyn ExportSink>) -> Result<Transferred, StoreError> {
+        self.before_read()?;
+        self.inner.export(sink).await
+    }
+
+    /// An import counts as one commit.
+    async fn import(&self, last: Version, source: Box<dyn ImportSource>) -> Result<Transferred, StoreError> {
+        match self.before_commit().await? {
+            None => self.inner.import(last, source).await,
+            Some(CommitFault::AmbiguousBefore) => Err(ambiguous()),
+            Some(CommitFault::AmbiguousAfter) => {
+                let _unknown = self.inner.import(last, source).await;
                 Err(ambiguous())
             }
             Some(CommitFault::NoSpace) => Err(StoreError::NoSpace),
@@ -238,5 +322,34 @@ mod tests {
         assert!(matches!(store.scan(TABLE, &Range::default(), 1).await, Err(StoreError::Io(_))));
         store.get(TABLE, b"k").await.unwrap();
         assert_eq!(store.reads(), 3);
+    }
+
+    #[tokio::test]
+    async fn exports_and_imports_meet_planned_faults_too() {
+        struct Nothing;
+        impl ExportSink for Nothing {
+            fn begin(&mut self, _: Version) -> Result<(), String> {
+                Ok(())
+            }
+            fn rows(&mut self, _: Vec<crate::TableRow>) -> Result<(), String> {
+                Ok(())
+            }
+        }
+        impl ImportSource for Nothing {
+            fn rows(&mut self) -> Result<Option<Vec<crate::TableRow>>, String> {
+                Ok(None)
+            }
+        }
+        let store = FaultyStore::new(MemoryStore::new());
+        store.fail_read(1);
+        assert!(matches!(store.export(Box::new(Nothing)).await, Err(StoreError::Io(_))));
+        assert_eq!(store.export(Box::new(Nothing)).await.unwrap().rows, 0);
+        store.fail_commit(1, CommitFault::NoSpace);
+        assert_eq!(store.import(Version(5), Box::new(Nothing)).await, Err(StoreError::NoSpace));
+        store.fail_commit(1, CommitFault::AmbiguousAfter);
+        assert_eq!(store.import(Version(5), Box::new(Nothing)).await, Err(ambiguous()));
+        assert_eq!(store.export(Box::new(Nothing)).await, Err(poisoned()));
+        store.restart();
+        assert_eq!(store.commit(put("first")).await, Ok(Version(6)));
     }
 }

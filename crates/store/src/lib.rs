@@ -11,10 +11,12 @@ mod limits;
 pub mod memory;
 #[cfg(test)]
 mod memory_tests;
+mod transfer;
 
 pub use batch::{Batch, Change, Condition, TableId, Write};
 pub use error::StoreError;
 pub use limits::{Limits, RESERVED_TABLE};
+pub use transfer::{ExportSink, ImportSource, PAGE_BYTES, PAGE_ROWS, Pages, TableRow, Transferred};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -82,6 +84,24 @@ pub trait Store: Send + Sync + 'static {
     /// nothing was written. [`StoreError::Poisoned`]: an earlier commit was ambiguous, nothing was written.
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError>;
 
+    /// Hands all rows of all tables to the sink, page by page, as they are at one moment: no commit lies between the
+    /// first row and the last. Commits that come meanwhile wait. When the caller goes away, the export ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] with the sink's own words, [`StoreError::Io`] when a row cannot be read,
+    /// [`StoreError::Poisoned`]. After each of them the store goes on as before, and what the sink has is no export.
+    async fn export(&self, sink: Box<dyn ExportSink>) -> Result<Transferred, StoreError>;
+
+    /// Puts all rows of an export into this store, which must be empty, with the versions that they had; all of it is
+    /// durable at the end. Commits that come afterwards get versions greater than `last`, the export's last commit.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`]: nothing was written. [`StoreError::Stopped`] with the source's own words,
+    /// [`StoreError::NotAnExport`] for rows that no export has, [`StoreError::NoSpace`], and those of
+    /// [`Store::commit`]: the import was given up, the store takes nothing any more, and is not opened again either.
+    /// Its folder has to be removed.
+    async fn import(&self, last: Version, source: Box<dyn ImportSource>) -> Result<Transferred, StoreError>;
+
     /// What is wrong with the engine, if anything is: for `/readyz`.
     fn trouble(&self) -> Option<StoreError> {
         None
@@ -100,6 +120,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
         (**self).commit(batch).await
+    }
+
+    async fn export(&self, sink: Box<dyn ExportSink>) -> Result<Transferred, StoreError> {
+        (**self).export(sink).await
+    }
+
+    async fn import(&self, last: Version, source: Box<dyn ImportSource>) -> Result<Transferred, StoreError> {
+        (**self).import(last, source).await
     }
 
     fn trouble(&self) -> Option<StoreError> {

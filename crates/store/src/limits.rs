@@ -1,6 +1,6 @@
 //! How much a store takes at once.
 
-use crate::{Batch, Change, StoreError, TableId};
+use crate::{Batch, Change, StoreError, TableId, TableRow, Version};
 use std::collections::HashSet;
 
 /// The table whose keys belong to the engine itself.
@@ -50,5 +50,24 @@ impl Limits {
             }
         }
         within(total, self.commit_bytes)
+    }
+
+    /// Whether a row of an import can be one of a store whose last commit is `last`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAnExport`], and [`StoreError::TooLarge`] for one that this store does not take.
+    pub fn check_row(&self, last: Version, row: &TableRow) -> Result<(), StoreError> {
+        if row.table == RESERVED_TABLE {
+            return Err(StoreError::NotAnExport("a record of the store's own table"));
+        }
+        if row.value.version > last {
+            return Err(StoreError::NotAnExport("a record is newer than the last change"));
+        }
+        for (bytes, limit) in [(row.key.len(), self.key_bytes), (row.value.value.len(), self.value_bytes)] {
+            if bytes > limit {
+                return Err(StoreError::TooLarge { bytes, limit });
+            }
+        }
+        Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! The store in memory: the reference that engines are compared with, and what the flows are tested on.
 
 use crate::{
-    Batch, Change, Condition, Limits, RESERVED_TABLE, Range, Row, Store, StoreError, TableId, Version,
-    Versioned,
+    Batch, Change, Condition, ExportSink, ImportSource, Limits, Pages, RESERVED_TABLE, Range, Row, Store,
+    StoreError, TableId, TableRow, Transferred, Version, Versioned,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -112,5 +112,49 @@ impl Store for MemoryStore {
             }
         }
         Ok(version)
+    }
+
+    /// The lock is held from the first row to the last.
+    async fn export(&self, mut sink: Box<dyn ExportSink>) -> Result<Transferred, StoreError> {
+        let state = self.state();
+        let last = Version(state.version);
+        let (mut pages, mut done) = (Pages::default(), Transferred::none(last));
+        sink.begin(last).map_err(StoreError::Stopped)?;
+        let mut hand_out = |page: Vec<TableRow>| {
+            done.add(&page);
+            sink.rows(page).map_err(StoreError::Stopped)
+        };
+        for ((table, key), value) in &state.rows {
+            let row = TableRow { table: *table, key: Bytes::copy_from_slice(key), value: value.clone() };
+            pages.push(row).map_or(Ok(()), &mut hand_out)?;
+        }
+        pages.finish().map_or(Ok(()), hand_out)?;
+        Ok(done)
+    }
+
+    /// Unlike an engine on disk it stays empty and usable when the import is given up.
+    async fn import(
+        &self,
+        last: Version,
+        mut source: Box<dyn ImportSource>,
+    ) -> Result<Transferred, StoreError> {
+        let mut state = self.state();
+        if !state.rows.is_empty() {
+            return Err(StoreError::NotEmpty);
+        }
+        let (mut rows, mut done) = (BTreeMap::new(), Transferred::none(last));
+        while let Some(page) = source.rows().map_err(StoreError::Stopped)? {
+            done.add(&page);
+            for row in page {
+                Limits::default().check_row(last, &row)?;
+                let key = (row.table, row.key.to_vec());
+                if rows.last_key_value().is_some_and(|(before, _)| *before >= key) {
+                    return Err(StoreError::NotAnExport("its records are not in their order"));
+                }
+                rows.insert(key, row.value);
+            }
+        }
+        *state = State { rows, version: state.version.max(last.0) };
+        Ok(done)
     }
 }

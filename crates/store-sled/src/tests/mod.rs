@@ -1,14 +1,17 @@
 //! Tests of the whole engine.
 
 mod conformance;
+mod cut_import;
 mod durability;
 mod failures;
+mod flipped;
 mod full_disk;
 mod gate;
 mod kill;
 mod large;
 mod opening;
 mod power_cut;
+mod transfer;
 mod witness;
 
 use crate::SledConfig;

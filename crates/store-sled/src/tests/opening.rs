@@ -4,12 +4,13 @@ use super::{TABLE, config, put};
 use crate::{
     SledStore,
     layout::{FORMAT, FORMAT_KEY},
-    open,
+    patience,
 };
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 use store::{Condition, Store, StoreError};
@@ -118,16 +119,50 @@ async fn a_first_opening_that_was_interrupted_is_no_damage() {
 fn an_opening_that_hangs_or_panics_is_refused_naming_rebuild_index() {
     let began = Instant::now();
     let (release, held) = std::sync::mpsc::channel::<()>();
-    let hanging = open::within(Duration::from_millis(50), move || {
+    let hanging = patience::within(Duration::from_millis(50), move || {
         let _released = held.recv();
         Ok(())
     });
     assert!(began.elapsed() < Duration::from_secs(20), "nobody waits for it to the end");
     drop(release);
-    let panicking = open::within(Duration::from_secs(20), || -> Result<(), _> { panic!("as sled does") });
+    let panicking = patience::within(Duration::from_secs(20), || -> Result<(), _> { panic!("as sled does") });
     for outcome in [hanging, panicking] {
         match outcome {
-            Err(StoreError::Unusable(why)) => assert!(why.contains("rebuild-index"), "{why}"),
+            Err(StoreError::Unusable(why)) => {
+                assert!(why.contains("facemap-vault verify") && why.contains("rebuild-index"), "{why}");
+                assert!(why.contains("slots and facemaps were not touched"), "{why}");
+            }
+            other => panic!("expected a refusal, got {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_slow_disk_gets_its_time_and_a_dead_one_is_told() {
+    let patience = Duration::from_secs(1);
+    let steady = patience::watched(patience, move |progress| {
+        // The time is the subject here: each step is well within the patience, all of them are not.
+        for _ in 0..8 {
+            thread::sleep(patience / 5);
+            progress.send(()).unwrap();
+        }
+        Ok(())
+    });
+    assert!(steady.unwrap() > patience);
+    let patience = Duration::from_millis(50);
+    let began = Instant::now();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let dead = patience::watched(patience, move |progress| {
+        progress.send(()).unwrap();
+        let _released = held.recv();
+        Ok(())
+    });
+    assert!(began.elapsed() < Duration::from_secs(20), "nobody waits for it to the end");
+    drop(release);
+    let unreadable = patience::watched(patience, |_| Err(std::io::Error::other("a bad sector")));
+    for (outcome, said) in [(dead, "its disk has given nothing"), (unreadable, "a bad sector")] {
+        match outcome {
+            Err(StoreError::Unusable(why)) => assert!(why.contains(said), "{why}"),
             other => panic!("expected a refusal, got {other:?}"),
         }
     }

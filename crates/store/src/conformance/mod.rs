@@ -8,12 +8,14 @@ mod concurrency;
 mod conditions;
 mod refusals;
 mod scans;
+mod transfer;
 mod versions;
 
 pub use concurrency::*;
 pub use conditions::*;
 pub use refusals::*;
 pub use scans::*;
+pub use transfer::*;
 pub use versions::*;
 
 use crate::{Batch, Condition, Limits, Range, Store, TableId, Version};
@@ -68,6 +70,17 @@ macro_rules! conformance_tests {
             a_requirement_fences_concurrent_writers
             nobody_sees_half_a_commit
             whoever_lost_a_race_finds_the_winners_row
+            an_export_has_every_row_once_in_order_and_in_bounded_pages
+            no_commit_lies_within_an_export
+            an_export_ends_when_its_sink_fails
+            an_import_brings_back_rows_versions_and_their_order
+            an_import_into_a_store_with_rows_is_refused
+            an_import_of_the_engines_own_rows_is_given_up
+            an_import_with_the_same_row_twice_is_given_up
+            an_import_out_of_order_is_given_up
+            an_import_with_a_row_of_the_future_is_given_up
+            an_import_with_a_row_above_the_limits_is_given_up
+            an_import_ends_when_its_source_fails
         }
     };
     (@each ($subject:expr) $($property:ident)*) => {
