@@ -53,6 +53,19 @@ pub enum KeysFileError {
         /// What the system says.
         source: io::Error,
     },
+    /// Somebody else changes the folder at this moment.
+    #[error("{} is being changed by somebody else; try again when that has ended", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Held keys were to take the place of others.
+    #[error("{} holds other keys than those that were to be stored: held keys are only ever wrapped anew; \
+             nothing was changed", path.display())]
+    OtherHeldKeys {
+        /// The file.
+        path: PathBuf,
+    },
     /// A key file is not base64.
     #[error("{} is not base64: a key file holds one line, 32 bytes in base64; bring the right file back", path.display())]
     NotBase64 {
@@ -99,6 +112,10 @@ impl KeysFileError {
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Keys { source, .. } if source.is_retryable())
+        match self {
+            Self::Keys { source, .. } => source.is_retryable(),
+            Self::Busy { .. } => true,
+            _ => false,
+        }
     }
 }

@@ -3,10 +3,10 @@
 use crate::KeysFileError;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::{
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
     io::{self, ErrorKind, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
@@ -14,6 +14,8 @@ const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 const WORLD_ACCESS: u32 = 0o007;
 const GROUP_WRITE: u32 = 0o020;
+/// More than any key file has.
+const DESTROYED_BYTES: usize = 4096;
 
 /// Refuses a file or folder that others could read, or exchange.
 fn check_mode(path: &Path, metadata: &Metadata) -> Result<(), KeysFileError> {
@@ -82,18 +84,8 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>
 
 /// Writes a new file, so that after a power cut it is either whole or not there. Refuses to replace one.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), KeysFileError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = Path::new(&temporary);
-    // What an interrupted attempt left behind was never in use.
-    match fs::remove_file(temporary) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(not_written(temporary)(error)),
-        _ => {}
-    }
-    let options = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).to_owned();
-    let mut file = options.open(temporary).map_err(not_written(temporary))?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(not_written(temporary))?;
-    if let Err(error) = renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE) {
+    let temporary = write_temporary(path, content)?;
+    if let Err(error) = renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE) {
         // The name is taken: what was written must not stay either. The first error is the one to tell.
         let _ = fs::remove_file(temporary);
         return Err(match io::Error::from(error) {
@@ -104,6 +96,69 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), KeysFileError
         });
     }
     sync_folder(parent_of(path)).map_err(not_written(path))
+}
+
+/// Replaces a file, so that after a power cut it is whole, the old one or the new one. Hold the folder's lock.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), KeysFileError> {
+    let temporary = write_temporary(path, content)?;
+    fs::rename(temporary, path).map_err(not_written(path))?;
+    sync_folder(parent_of(path)).map_err(not_written(path))
+}
+
+/// Writes and syncs the content beside `path`.
+fn write_temporary(path: &Path, content: &[u8]) -> Result<PathBuf, KeysFileError> {
+    let temporary = temporary_of(path);
+    // What an interrupted attempt left behind was never in use.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(not_written(&temporary)(error)),
+        _ => {}
+    }
+    let options = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).to_owned();
+    let mut file = options.open(&temporary).map_err(not_written(&temporary))?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(not_written(&temporary))?;
+    Ok(temporary)
+}
+
+fn temporary_of(path: &Path) -> PathBuf {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    temporary.into()
+}
+
+/// Overwrites a file where it lies, syncs it, and unlinks it; the same with what an interrupted writing of it left
+/// behind. Whether there was anything.
+pub(crate) fn destroy(path: &Path) -> Result<bool, KeysFileError> {
+    let mut found = false;
+    for path in [path, &temporary_of(path)] {
+        let mut file = match OpenOptions::new().write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(not_written(path)(error)),
+        };
+        let length = file.metadata().map_err(not_written(path))?.len();
+        // A key file has a line. Whatever longer thing bears its name is no key, and is not written full of zeros.
+        let zeros = [0; DESTROYED_BYTES];
+        let zeros =
+            &zeros[..usize::try_from(length).map_or(DESTROYED_BYTES, |bytes| bytes.min(DESTROYED_BYTES))];
+        file.write_all(zeros).and_then(|()| file.sync_all()).map_err(not_written(path))?;
+        fs::remove_file(path).map_err(not_written(path))?;
+        found = true;
+    }
+    if found {
+        sync_folder(parent_of(path)).map_err(not_written(path))?;
+    }
+    Ok(found)
+}
+
+/// Keeps everybody else from changing the folder until the lock is dropped, in this process and in others; a process
+/// that ends lets go of it.
+pub(crate) fn lock(folder: &Path) -> Result<File, KeysFileError> {
+    let file = File::open(folder).map_err(|error| not_read(folder, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(KeysFileError::Busy { path: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(not_written(folder)(error)),
+    }
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::{
     KeysFileError, files,
-    provider::{read_toml, write_toml},
+    lists::{read_toml, to_toml},
 };
 use model::Rng;
 use seal::{HeldKeys, HeldKeysFile, KeyProvider};
@@ -28,7 +28,7 @@ pub async fn create_held_keys(
     let path = held_keys_path(folder);
     let made = HeldKeys::create(provider, rng).await;
     let (keys, file) = made.map_err(|source| KeysFileError::Keys { path: path.clone(), source })?;
-    write_toml(&path, &file)?;
+    files::write_new(&path, to_toml(&file).as_bytes())?;
     Ok(keys)
 }
 
@@ -38,8 +38,37 @@ pub async fn create_held_keys(
 /// [`KeysFileError::Keys`] when they do not open: with [`seal::SealError::NotTheseKeys`] the wrapping keys are not those
 /// that the vault was made with. The others as in [`crate::FileProvider::open`].
 pub async fn load_held_keys(folder: &Path, provider: &dyn KeyProvider) -> Result<HeldKeys, KeysFileError> {
+    let file = load_held_keys_file(folder)?;
+    let opened = HeldKeys::open(provider, &file).await;
+    opened.map_err(|source| KeysFileError::Keys { path: held_keys_path(folder), source })
+}
+
+/// Reads the held keys of this folder as they are stored, without opening them.
+///
+/// # Errors
+/// As in [`load_held_keys`], but for those of opening.
+pub fn load_held_keys_file(folder: &Path) -> Result<HeldKeysFile, KeysFileError> {
     files::check_folder(folder)?;
+    read_toml(&held_keys_path(folder), HeldKeysFile::VERSION)
+}
+
+/// Puts the same held keys, wrapped anew, in the place of those of this folder. After a power cut the file is whole, the
+/// old one or the new one: no wrapping key that the old one names may go before this has returned.
+///
+/// # Errors
+/// [`KeysFileError::OtherHeldKeys`] when these are not the same keys; [`KeysFileError::Busy`] when somebody else changes the
+/// folder; [`KeysFileError::NotWritten`]; and those of [`load_held_keys_file`].
+pub fn store_held_keys(folder: &Path, file: &HeldKeysFile) -> Result<(), KeysFileError> {
+    let _lock = files::lock(folder)?;
     let path = held_keys_path(folder);
-    let file: HeldKeysFile = read_toml(&path, HeldKeysFile::VERSION)?;
-    HeldKeys::open(provider, &file).await.map_err(|source| KeysFileError::Keys { path, source })
+    let there = load_held_keys_file(folder)?;
+    let names = |file: &HeldKeysFile| {
+        let mut names: Vec<_> = file.keys.iter().map(|key| (key.purpose.clone(), key.id)).collect();
+        names.sort();
+        (file.version, names)
+    };
+    if names(&there) != names(file) {
+        return Err(KeysFileError::OtherHeldKeys { path });
+    }
+    files::replace(&path, to_toml(file).as_bytes())
 }

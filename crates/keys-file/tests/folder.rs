@@ -45,7 +45,7 @@ async fn what_was_made_opens_again_with_the_same_keys() {
     let wrapped = made.wrap(&PLACE, b"a data key").await.unwrap();
     let opened = open(&folder).unwrap();
     assert_eq!((opened.name(), opened.active()), ("file", made.active()));
-    assert_eq!(opened.ids().collect::<Vec<_>>(), [made.active()]);
+    assert_eq!(opened.ids(), [made.active()]);
     assert_eq!(opened.key_of(&wrapped), Ok(made.active()));
     assert_eq!(**opened.unwrap(&PLACE, &wrapped).await.unwrap(), *b"a data key");
     let elsewhere = Place { record: b"2", ..PLACE };
@@ -246,9 +246,9 @@ async fn held_keys_of_a_later_format_and_damaged_ones_are_refused() {
     let (_parent, folder, provider) = made().await;
     let path = held_keys_path(&folder);
     let right = fs::read_to_string(&path).unwrap();
-    rewrite(&path, |text| text.replacen("version = 1", "version = 2\nlater = true", 1));
+    rewrite(&path, |text| text.replacen("version = 2", "version = 3\nlater = true", 1));
     let error = load_held_keys(&folder, &provider).await.unwrap_err();
-    assert!(matches!(&error, KeysFileError::NewerFormat { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(&error, KeysFileError::NewerFormat { found: 3, known: 2, .. }), "{error}");
     let cut = right.rfind("[[keys]]").unwrap();
     fs::write(&path, &right[..cut]).unwrap();
     let error = load_held_keys(&folder, &provider).await.unwrap_err();

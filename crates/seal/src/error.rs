@@ -74,6 +74,30 @@ pub enum ProviderError {
     /// The bytes are not something that this provider ever wrapped.
     #[error("the value is not one that this key provider wrapped; check the provider in the configuration")]
     NotWrapped,
+    /// The key that wraps new values was to be removed.
+    #[error(
+        "key {0} is the active one, under which every new value is wrapped; run keys rotate and keys rewrap first"
+    )]
+    ActiveKey(KeyId),
+    /// A key was to be removed that the provider does not have.
+    #[error("there is no key {0} in the keyring; keys list shows those that are")]
+    NoSuchKey(KeyId),
+    /// This provider does not do that, or not from here.
+    #[error("this key provider cannot do that: {0}")]
+    Unsupported(&'static str),
+    /// The keyring could not be changed; what it could open, it still opens.
+    #[error("the keyring was not changed ({0}); everything opens as before")]
+    NotChanged(String),
+    /// The key is out of the keyring, and what the provider kept of it is still there.
+    #[error(
+        "the key is out of the keyring, but it could not be destroyed ({0}); run keys remove with it again"
+    )]
+    NotDestroyed(String),
+    /// Another process changed the keyring after this one read it.
+    #[error(
+        "the keyring is not the one that this process read at its start; restart it, so that it reads it anew"
+    )]
+    ChangedElsewhere,
 }
 
 impl ProviderError {

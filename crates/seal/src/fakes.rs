@@ -6,7 +6,7 @@ use model::rng::SeededRng;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
-/// A [`KeyProvider`] whose one key comes from a seed. It can be told to go away and to come back.
+/// A [`KeyProvider`] whose keys come from a seed. It can be told to go away and to come back.
 #[derive(Debug)]
 pub struct MemoryProvider {
     keyring: Keyring,
@@ -16,7 +16,7 @@ pub struct MemoryProvider {
 }
 
 impl MemoryProvider {
-    /// The provider with the key of this seed: another seed, another key.
+    /// The provider with the keys of this seed: another seed, other keys.
     ///
     /// # Panics
     /// Never.
@@ -28,7 +28,7 @@ impl MemoryProvider {
         Self { keyring, rng, away: AtomicBool::new(false), calls: AtomicU64::new(0) }
     }
 
-    /// From now on nothing is wrapped or unwrapped.
+    /// From now on nothing is wrapped, unwrapped, rotated or removed.
     pub fn go_away(&self) {
         self.away.store(true, Ordering::SeqCst);
     }
@@ -38,7 +38,7 @@ impl MemoryProvider {
         self.away.store(false, Ordering::SeqCst);
     }
 
-    /// How often something was wrapped or unwrapped, or was to be.
+    /// How often it was called: to wrap, unwrap, rotate or remove.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
@@ -75,5 +75,22 @@ impl KeyProvider for MemoryProvider {
 
     fn key_of(&self, wrapped: &[u8]) -> Result<KeyId, ProviderError> {
         Keyring::key_of(wrapped)
+    }
+
+    fn ids(&self) -> Vec<KeyId> {
+        self.keyring.ids()
+    }
+
+    async fn rotate(&self) -> Result<KeyId, ProviderError> {
+        self.call()?;
+        let key = SealingKey::generate(&self.rng);
+        let id = key.id();
+        self.keyring.activate(key).map_err(|error| ProviderError::NotChanged(error.to_string()))?;
+        Ok(id)
+    }
+
+    async fn remove(&self, id: KeyId) -> Result<(), ProviderError> {
+        self.call()?;
+        self.keyring.remove(id)
     }
 }

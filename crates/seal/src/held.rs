@@ -1,12 +1,14 @@
 //! Held keys: unwrapped once, at the start, and held while the process lives.
 
 use crate::{
-    KeyId, KeyProvider, MacKey, Place, ProviderError, Pseudonyms, SealError, SealingKey, SymmetricKey,
+    KeyId, KeyProvider, MacKey, Place, ProviderError, Pseudonyms, SealError, SealingKey, SigningKey,
+    SymmetricKey,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use model::Rng;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
+use subtle::ConstantTimeEq as _;
 
 const TABLE: &str = "held-keys";
 
@@ -19,7 +21,10 @@ mod uses {
     pub(super) const PSEUDONYMS: &str = "pseudonyms";
     pub(super) const CALLBACK_TOKENS: &str = "callback-tokens";
     pub(super) const LINKS: &str = "links";
-    pub(super) const ALL: [&str; 7] = [RECORDS, INBOX, AUDIT, PERSONS, PSEUDONYMS, CALLBACK_TOKENS, LINKS];
+    pub(super) const RECEIPTS: &str = "receipts";
+    pub(super) const AUDIT_LINKS: &str = "audit-links";
+    pub(super) const ALL: [&str; 9] =
+        [RECORDS, INBOX, AUDIT, PERSONS, PSEUDONYMS, CALLBACK_TOKENS, LINKS, RECEIPTS, AUDIT_LINKS];
 }
 
 /// The held keys as they are stored: each wrapped by the provider. This room does no I/O; whoever reads and writes the
@@ -34,8 +39,49 @@ pub struct HeldKeysFile {
 }
 
 impl HeldKeysFile {
-    /// The format that this version writes and reads.
-    pub const VERSION: u32 = 1;
+    /// The format that this version writes and reads. Format 1 had no keys for receipts and links of the audit chain.
+    pub const VERSION: u32 = 2;
+
+    /// The same held keys, each wrapped anew under the provider's active key, and opened once more, because the file that
+    /// they replace is the only other copy. Nobody has to be stopped for it: whoever holds the keys goes on with them.
+    ///
+    /// # Errors
+    /// As [`HeldKeys::open`]: what does not open is not wrapped anew. [`SealError::Provider`] with
+    /// [`ProviderError::Refused`] when what the provider wrapped just now does not open as the same key.
+    pub async fn rewrapped(&self, provider: &dyn KeyProvider) -> Result<Self, SealError> {
+        let mut keys = Vec::with_capacity(self.keys.len());
+        for entry in self.checked()? {
+            let (purpose, key) = entry.unwrapped(provider).await?;
+            let wrapped = provider.wrap(&place(purpose, &entry.id), key.expose()).await?;
+            let again = provider.unwrap(&place(purpose, &entry.id), &wrapped).await?;
+            if !bool::from(again[..].ct_eq(key.expose())) {
+                return Err(ProviderError::Refused.into());
+            }
+            keys.push(HeldKeyEntry { wrapped: STANDARD.encode(wrapped), ..entry.clone() });
+        }
+        Ok(Self { version: self.version, keys })
+    }
+
+    /// The provider's keys under which these held keys are wrapped, each once, in order: none of them may go.
+    ///
+    /// # Errors
+    /// [`SealError::NewerHeldKeys`], [`SealError::DamagedHeldKeys`], and [`SealError::Provider`] when the provider never
+    /// wrapped one of them.
+    pub fn wrapping_keys(&self, provider: &dyn KeyProvider) -> Result<Vec<KeyId>, SealError> {
+        let mut ids = BTreeSet::new();
+        for entry in self.checked()? {
+            ids.insert(provider.key_of(&entry.wrapped_bytes()?)?);
+        }
+        Ok(ids.into_iter().collect())
+    }
+
+    fn checked(&self) -> Result<&[HeldKeyEntry], SealError> {
+        if self.version == Self::VERSION {
+            Ok(&self.keys)
+        } else {
+            Err(SealError::NewerHeldKeys { found: self.version, known: Self::VERSION })
+        }
+    }
 }
 
 /// One held key, wrapped.
@@ -51,6 +97,26 @@ pub struct HeldKeyEntry {
     pub wrapped: String,
 }
 
+impl HeldKeyEntry {
+    fn wrapped_bytes(&self) -> Result<Vec<u8>, SealError> {
+        STANDARD.decode(&self.wrapped).map_err(|_| SealError::DamagedHeldKeys("a key is not in base64"))
+    }
+
+    async fn unwrapped(&self, provider: &dyn KeyProvider) -> Result<(&'static str, SymmetricKey), SealError> {
+        let purpose = uses::ALL.into_iter().find(|name| *name == self.purpose);
+        let purpose = purpose.ok_or(SealError::DamagedHeldKeys("a key has an unknown use"))?;
+        let bytes = match provider.unwrap(&place(purpose, &self.id), &self.wrapped_bytes()?).await {
+            Ok(bytes) => bytes,
+            Err(ProviderError::UnknownKey(_) | ProviderError::Refused | ProviderError::NotWrapped) => {
+                return Err(SealError::NotTheseKeys);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let key = SymmetricKey::from_slice(&bytes);
+        Ok((purpose, key.ok_or(SealError::DamagedHeldKeys("a key has the wrong length"))?))
+    }
+}
+
 type NamedKey = (&'static str, KeyId, SymmetricKey);
 
 /// One key for each use. They do not rotate with the wrapping keys, which only change how they are stored.
@@ -62,6 +128,8 @@ pub struct HeldKeys {
     pseudonyms: Pseudonyms,
     callback_tokens: MacKey,
     links: MacKey,
+    receipts: SigningKey,
+    audit_links: MacKey,
 }
 
 impl HeldKeys {
@@ -90,33 +158,16 @@ impl HeldKeys {
     /// [`SealError::NotTheseKeys`] when they do not open under the provider's keys, [`SealError::NewerHeldKeys`],
     /// [`SealError::DamagedHeldKeys`], and [`SealError::Provider`] when the provider is not available.
     pub async fn open(provider: &dyn KeyProvider, file: &HeldKeysFile) -> Result<Self, SealError> {
-        if file.version != HeldKeysFile::VERSION {
-            return Err(SealError::NewerHeldKeys { found: file.version, known: HeldKeysFile::VERSION });
-        }
         let mut keys = Vec::with_capacity(uses::ALL.len());
-        for entry in &file.keys {
-            let purpose = uses::ALL.into_iter().find(|name| *name == entry.purpose);
-            let purpose = purpose.ok_or(SealError::DamagedHeldKeys("a key has an unknown use"))?;
-            let wrapped = STANDARD.decode(&entry.wrapped);
-            let wrapped = wrapped.map_err(|_| SealError::DamagedHeldKeys("a key is not in base64"))?;
-            let bytes = match provider.unwrap(&place(purpose, &entry.id), &wrapped).await {
-                Ok(bytes) => bytes,
-                Err(error @ ProviderError::Unavailable(_)) => return Err(error.into()),
-                Err(ProviderError::UnknownKey(_) | ProviderError::Refused | ProviderError::NotWrapped) => {
-                    return Err(SealError::NotTheseKeys);
-                }
-            };
-            let key = SymmetricKey::from_slice(&bytes);
-            keys.push((
-                purpose,
-                entry.id,
-                key.ok_or(SealError::DamagedHeldKeys("a key has the wrong length"))?,
-            ));
+        for entry in file.checked()? {
+            let (purpose, key) = entry.unwrapped(provider).await?;
+            keys.push((purpose, entry.id, key));
         }
         Self::assemble(keys)
     }
 
     fn assemble(mut keys: Vec<NamedKey>) -> Result<Self, SealError> {
+        let (receipts_id, receipts_seed) = take(&mut keys, uses::RECEIPTS)?;
         let held = Self {
             records: sealing(&mut keys, uses::RECORDS)?,
             inbox: sealing(&mut keys, uses::INBOX)?,
@@ -125,6 +176,8 @@ impl HeldKeys {
             pseudonyms: Pseudonyms::new(&take(&mut keys, uses::PSEUDONYMS)?.1),
             callback_tokens: MacKey::new(&take(&mut keys, uses::CALLBACK_TOKENS)?.1),
             links: MacKey::new(&take(&mut keys, uses::LINKS)?.1),
+            receipts: SigningKey::from_seed(receipts_id, &receipts_seed),
+            audit_links: MacKey::new(&take(&mut keys, uses::AUDIT_LINKS)?.1),
         };
         if keys.is_empty() { Ok(held) } else { Err(SealError::DamagedHeldKeys("a key is there twice")) }
     }
@@ -169,6 +222,18 @@ impl HeldKeys {
     #[must_use]
     pub const fn links(&self) -> &MacKey {
         &self.links
+    }
+
+    /// Signs receipts.
+    #[must_use]
+    pub const fn receipts(&self) -> &SigningKey {
+        &self.receipts
+    }
+
+    /// Links the entries of the audit chain, and marks its anchor.
+    #[must_use]
+    pub const fn audit_links(&self) -> &MacKey {
+        &self.audit_links
     }
 
     /// Held keys that are the same for the same seed. For tests only.

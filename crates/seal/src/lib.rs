@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod aead;
+#[cfg(feature = "test-util")]
+pub mod conformance;
 mod envelope;
 mod error;
 #[cfg(feature = "test-util")]
@@ -14,6 +16,7 @@ mod place;
 mod provider;
 mod random;
 mod sealing;
+mod signing;
 
 pub use envelope::{ENVELOPE_HEADER, ENVELOPE_OVERHEAD, envelope_key_id};
 pub use error::{ProviderError, SealError};
@@ -27,3 +30,4 @@ pub use place::{Place, Purpose};
 pub use provider::{KeyProvider, Keyring};
 pub use random::SystemRng;
 pub use sealing::SealingKey;
+pub use signing::SigningKey;

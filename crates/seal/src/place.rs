@@ -65,8 +65,11 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The associated data. Each part carries its length, so that no two places have the same bytes.
-    pub(crate) fn associated_data(&self, key: KeyId) -> Vec<u8> {
+    /// The associated data of a value at this place under this key. Each part carries its length (64 bits, big endian),
+    /// so that no two places have the same bytes. Envelopes are bound to it; a provider that seals by itself (an HSM, a
+    /// transit service) gives it to its own AEAD. Part of the format: other bytes, and nothing opens.
+    #[must_use]
+    pub fn associated_data(&self, key: KeyId) -> Vec<u8> {
         let generation = self.generation.to_be_bytes();
         let parts: [&[u8]; 7] = [
             &[envelope::FORMAT],

@@ -24,6 +24,8 @@ fn fingerprint(held: &HeldKeys) -> Vec<Vec<u8>> {
     all.push(held.pseudonyms().of("user", b"x").as_bytes().to_vec());
     all.push(held.callback_tokens().tag("x", b"x").to_vec());
     all.push(held.links().tag("x", b"x").to_vec());
+    all.push(held.receipts().sign(b"x").to_vec());
+    all.push(held.audit_links().tag("x", b"x").to_vec());
     all
 }
 
@@ -38,7 +40,7 @@ async fn they_come_back_as_they_were_made_and_no_two_are_alike() {
     prints.iter_mut().take(4).for_each(|envelope| drop(envelope.drain(..42)));
     prints.sort();
     prints.dedup();
-    assert_eq!(prints.len(), 7);
+    assert_eq!(prints.len(), 9);
 }
 
 #[tokio::test]
@@ -93,7 +95,7 @@ async fn a_later_format_is_refused_before_anything_is_opened() {
     let calls = provider.calls();
     file.version += 1;
     let refused = HeldKeys::open(&provider, &file).await.unwrap_err();
-    assert_eq!(refused, SealError::NewerHeldKeys { found: 2, known: 1 });
+    assert_eq!(refused, SealError::NewerHeldKeys { found: 3, known: 2 });
     assert_eq!(provider.calls(), calls);
 }
 
