@@ -65,7 +65,7 @@ async fn put(vault: &Vault, callers: usize, count: u64) -> Duration {
         let vault = vault.clone();
         tasks.spawn(async move {
             for (slot, facemap) in share {
-                vault.put(slot, &enrollment(), facemap).await.unwrap();
+                vault.put(slot, &enrollment(), b"", facemap).await.unwrap();
             }
         });
     }
@@ -135,7 +135,7 @@ fn facemaps(criterion: &mut Criterion) {
         });
         let (slot, contents) = runtime.block_on(async {
             let slot = prepared(&vault, 1).await[0];
-            let contents = vault.put(slot, &enrollment(), FacemapBytes::new(facemap())).await.unwrap();
+            let contents = vault.put(slot, &enrollment(), b"", FacemapBytes::new(facemap())).await.unwrap();
             vault.make_live(slot).await.unwrap();
             (slot, contents)
         });

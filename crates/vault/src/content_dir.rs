@@ -1,14 +1,15 @@
 //! The folder of content files, `content/ab/<facemap id>`, where `ab` is the id's first byte.
 
 use crate::{
+    content_form,
     error::{Damage, VaultError},
     fault::{Faults, Step},
     files::{create_private_dir, forget, sync_dir},
-    types::FacemapId,
+    types::{FacemapId, VaultId},
 };
 use model::{Rng, hex};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -18,6 +19,11 @@ use zeroize::Zeroizing;
 
 /// What a temporary file's name ends with. It was never anybody's facemap.
 const TEMPORARY: &str = ".new";
+
+/// Bytes of a content file at most: more is nothing that this program wrote, and is not taken into memory.
+const LONGEST: usize = 256 * 1024 * 1024;
+/// Random bytes that are written at once over what is destroyed.
+const NOISE_BYTES: usize = 64 * 1024;
 
 /// The folder that ext4 has on every volume.
 const VOLUMES_OWN: &str = "lost+found";
@@ -61,7 +67,22 @@ impl ContentDir {
                     .into(),
             });
         }
-        Ok(Self { root: root.to_owned(), durable: Mutex::new(vec![false; 256]) })
+        Ok(Self::at(root))
+    }
+
+    /// The folder, whether it is there or not: for looking only.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { root: root.to_owned(), durable: Mutex::new(vec![false; 256]) }
+    }
+
+    /// The vaults that content files say they are of, at most `limit` files asked. It proves nothing.
+    pub(crate) fn claimed_vaults(&self, limit: usize) -> Vec<VaultId> {
+        let claimed = |(id, _): &(FacemapId, u64)| {
+            let mut fixed = [0; content_form::FIXED];
+            File::open(self.path(*id)).and_then(|mut file| file.read_exact(&mut fixed)).ok()?;
+            content_form::claimed_vault(&fixed)
+        };
+        self.list().unwrap_or_default().files.iter().take(limit).filter_map(claimed).collect()
     }
 
     /// Writes a content file: temporary file in the same folder, fsync, rename, fsync of the folder. When it answers
@@ -112,12 +133,8 @@ impl ContentDir {
         from_disk: bool,
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         const DOING: &str = "read a content file";
-        let mut file = File::open(self.path(id)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => VaultError::Damaged(Damage::NoContent),
-            _ => VaultError::io(DOING)(error),
-        })?;
-        let metadata = file.metadata().map_err(VaultError::io(DOING))?;
-        if !metadata.is_file() || metadata.len() != bytes {
+        let (mut file, metadata) = self.opened(id)?;
+        if metadata.len() != bytes {
             return Err(VaultError::Damaged(Damage::Form));
         }
         if from_disk {
@@ -127,6 +144,37 @@ impl ContentDir {
         let mut buffer = Zeroizing::new(vec![0; bytes]);
         file.read_exact(&mut buffer).map_err(VaultError::io(DOING))?;
         Ok(buffer)
+    }
+
+    /// Reads a whole content file of whatever length into a buffer that was used before.
+    pub(crate) fn read_whole(
+        &self,
+        id: FacemapId,
+        mut buffer: Zeroizing<Vec<u8>>,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        const DOING: &str = "read a content file";
+        let (mut file, metadata) = self.opened(id)?;
+        let bytes = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        if bytes > LONGEST {
+            return Err(VaultError::Damaged(Damage::Form));
+        }
+        if bytes > buffer.capacity() {
+            // Growing would copy and leave the old facemap behind; this wipes it.
+            buffer = Zeroizing::new(Vec::with_capacity(bytes));
+        }
+        buffer.resize(bytes, 0);
+        file.read_exact(&mut buffer).map_err(VaultError::io(DOING))?;
+        Ok(buffer)
+    }
+
+    fn opened(&self, id: FacemapId) -> Result<(File, Metadata), VaultError> {
+        const DOING: &str = "read a content file";
+        let file = File::open(self.path(id)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => VaultError::Damaged(Damage::NoContent),
+            _ => VaultError::io(DOING)(error),
+        })?;
+        let metadata = file.metadata().map_err(VaultError::io(DOING))?;
+        if metadata.is_file() { Ok((file, metadata)) } else { Err(VaultError::Damaged(Damage::Form)) }
     }
 
     /// Whether there is a content file.
@@ -145,7 +193,7 @@ impl ContentDir {
             Err(error) => return Err(VaultError::io(DOING)(error)),
         };
         let length = file.metadata().map_err(VaultError::io(DOING))?.len();
-        let mut noise = [0; 4096];
+        let mut noise = vec![0; NOISE_BYTES];
         let mut at = 0;
         while at < length {
             rng.fill(&mut noise);
@@ -171,6 +219,10 @@ impl ContentDir {
         let mut listing = Listing::default();
         for folder in fs::read_dir(&self.root).map_err(VaultError::io(DOING))? {
             let folder = folder.map_err(VaultError::io(DOING))?;
+            if !folder.path().is_dir() {
+                listing.strangers += 1;
+                continue;
+            }
             let Some([byte]) = folder.file_name().to_str().and_then(hex::decode::<1>) else {
                 listing.strangers += u64::from(folder.file_name() != VOLUMES_OWN);
                 continue;

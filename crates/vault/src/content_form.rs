@@ -4,19 +4,22 @@
 //! |---|---|
 //! | 0..8 | magic |
 //! | 8..10 | format version |
-//! | 10..16 | zero |
+//! | 10..12 | bytes of the sealed header |
+//! | 12..16 | zero |
 //! | 16..32 | facemap id |
 //! | 32..40 | generation |
 //! | 40..48 | bytes of the facemap |
-//! | 48..230 | sealed header: reference, facemap id, generation, bytes and digest of the facemap |
-//! | 230.. | envelope of the facemap |
+//! | 48..64 | the vault's id |
+//! | 64..1272 | sealed header: reference, facemap id, generation, bytes and digest of the facemap, note |
+//! | 1272.. | envelope of the facemap |
 //!
 //! Header and facemap are sealed under the same data key. The fixed part is the header's place, and the reference the
-//! facemap's: none of the parts opens beside parts of another file, of another slot or of an earlier generation.
+//! facemap's: none of the parts opens beside parts of another file, of another slot or of an earlier generation. The
+//! note is filled up to its full room, so that a file's length says nothing about how long somebody's name is.
 
 use crate::{
     error::Damage,
-    types::{Contents, SlotRef},
+    types::{Contents, NOTE_BYTES, SlotRef, VaultId},
 };
 use model::{EnrollmentRef, FacemapBytes, Rng};
 use ring::digest::{SHA256, digest};
@@ -26,10 +29,18 @@ use zeroize::Zeroizing;
 
 const MAGIC: [u8; 8] = *b"FMVCONT1";
 const VERSION: u16 = 1;
-pub(crate) const FIXED: usize = 48;
-const HEADER_PLAIN: usize = 16 + 16 + 8 + 8 + 32;
+pub(crate) const FIXED: usize = 64;
+/// Reference, facemap id, generation, bytes and digest: what a reader knows beforehand.
+const IDENTITY_PLAIN: usize = 16 + 16 + 8 + 8 + 32;
+const NOTE_AT: usize = IDENTITY_PLAIN + 2;
+const HEADER_PLAIN: usize = NOTE_AT + NOTE_BYTES;
 pub(crate) const HEADER_SEALED: usize = HEADER_PLAIN + ENVELOPE_OVERHEAD;
+/// As it stands in the fixed part, for it must be known before there is a key.
+const HEADER_LENGTH: u16 = 1208;
+const _: () = assert!(HEADER_LENGTH as usize == HEADER_SEALED, "the fixed part says how long the header is");
 pub(crate) const PAYLOAD_AT: usize = FIXED + HEADER_SEALED;
+
+type Header = Zeroizing<[u8; HEADER_PLAIN]>;
 
 /// Whose facemap it is.
 #[derive(Clone, Copy)]
@@ -53,6 +64,14 @@ impl SealedContent {
     }
 }
 
+/// A whole file that was opened without knowing what must be in it.
+pub(crate) struct Opened {
+    pub(crate) enrollment: EnrollmentRef,
+    pub(crate) note: Zeroizing<Vec<u8>>,
+    pub(crate) contents: Contents,
+    pub(crate) facemap: FacemapBytes,
+}
+
 /// Bytes of the file of a facemap.
 pub(crate) const fn file_bytes(facemap_bytes: u64) -> u64 {
     (PAYLOAD_AT + ENVELOPE_OVERHEAD) as u64 + facemap_bytes
@@ -65,17 +84,27 @@ pub(crate) fn contents_of(facemap: &FacemapBytes) -> Contents {
     contents
 }
 
-/// Seals a facemap in its own buffer.
+impl Contents {
+    /// What these bytes are: for whoever compares a facemap with one that is held.
+    #[must_use]
+    pub fn of(facemap: &FacemapBytes) -> Self {
+        contents_of(facemap)
+    }
+}
+
+/// Seals a facemap in its own buffer, with the note in its header. The caller has checked the note's length.
 pub(crate) fn seal(
     key: &SealingKey,
     rng: &dyn Rng,
+    vault: VaultId,
     identity: Identity,
+    note: &[u8],
     contents: &Contents,
     facemap: FacemapBytes,
 ) -> SealedContent {
-    let fixed = fixed_part(identity.slot, contents.bytes);
-    let header =
-        key.seal(rng, Purpose::Facemap, &header_place(&fixed, identity.slot), &*header(identity, contents));
+    let fixed = fixed_part(vault, identity.slot, contents.bytes);
+    let plain = header(identity, contents, note);
+    let header = key.seal(rng, Purpose::Facemap, &header_place(&fixed, identity.slot), &*plain);
     let record = payload_record(identity);
     let payload = key.seal_payload(rng, Purpose::Facemap, &payload_place(&record, identity.slot), facemap);
     SealedContent { fixed, header, payload }
@@ -84,27 +113,16 @@ pub(crate) fn seal(
 /// Opens a whole file; its buffer becomes the facemap's.
 pub(crate) fn open(
     key: &SealingKey,
+    vault: VaultId,
     identity: Identity,
     expected: &Contents,
     file: Zeroizing<Vec<u8>>,
 ) -> Result<FacemapBytes, Damage> {
-    if file.len() as u64 != file_bytes(expected.bytes) {
-        return Err(Damage::Form);
-    }
-    // The part that is written is computed, not parsed: a file whose fixed part differs in any bit is another file.
-    let fixed = fixed_part(identity.slot, expected.bytes);
-    if file[..FIXED] != fixed {
-        return Err(Damage::Form);
-    }
-    let place = header_place(&fixed, identity.slot);
-    let found = key.open(Purpose::Facemap, &place, &file[FIXED..PAYLOAD_AT]).map_err(|_| Damage::Header)?;
-    if !bool::from(found.ct_eq(&*header(identity, expected))) {
+    let found = open_header(key, vault, identity.slot, expected.bytes, &file)?;
+    if !bool::from(found[..IDENTITY_PLAIN].ct_eq(&identity_plain(identity, expected)[..])) {
         return Err(Damage::Identity);
     }
-    let record = payload_record(identity);
-    let facemap = key
-        .open_payload_at(Purpose::Facemap, &payload_place(&record, identity.slot), file, PAYLOAD_AT)
-        .map_err(|_| Damage::Payload)?;
+    let facemap = open_payload(key, identity, file)?;
     let opened = contents_of(&facemap);
     if opened.bytes == expected.bytes && bool::from(opened.digest.ct_eq(&expected.digest)) {
         Ok(facemap)
@@ -113,23 +131,95 @@ pub(crate) fn open(
     }
 }
 
-fn fixed_part(slot: SlotRef, bytes: u64) -> [u8; FIXED] {
+/// Opens a whole file of this slot, of whomever it is: the data key and the tags prove that the vault wrote all of it.
+/// Nothing is hashed, for the sealed header cannot be exchanged for another.
+pub(crate) fn open_unknown(
+    key: &SealingKey,
+    vault: VaultId,
+    slot: SlotRef,
+    file: Zeroizing<Vec<u8>>,
+) -> Result<Opened, Damage> {
+    let bytes = (file.len() as u64).checked_sub(file_bytes(0)).ok_or(Damage::Form)?;
+    let found = open_header(key, vault, slot, bytes, &file)?;
+    let (reference, digest) = (found.first_chunk::<16>(), found[48..].first_chunk::<32>());
+    let (Some(reference), Some(digest)) = (reference, digest) else { return Err(Damage::Identity) };
+    let identity = Identity { slot, enrollment: EnrollmentRef::from_bytes(*reference) };
+    let contents = Contents { digest: *digest, bytes };
+    if found[..IDENTITY_PLAIN] != identity_plain(identity, &contents)[..] {
+        return Err(Damage::Identity);
+    }
+    let length = usize::from(u16::from_be_bytes([found[IDENTITY_PLAIN], found[IDENTITY_PLAIN + 1]]));
+    let note = found[NOTE_AT..].get(..length).ok_or(Damage::Identity)?;
+    let note = Zeroizing::new(note.to_vec());
+    let facemap = open_payload(key, identity, file)?;
+    Ok(Opened { enrollment: identity.enrollment, note, contents, facemap })
+}
+
+/// The vault that a file says it is of. Nothing is proven by it.
+pub(crate) fn claimed_vault(fixed: &[u8; FIXED]) -> Option<VaultId> {
+    let id = fixed[48..].first_chunk()?;
+    (fixed[..8] == MAGIC).then_some(VaultId(*id))
+}
+
+fn open_header(
+    key: &SealingKey,
+    vault: VaultId,
+    slot: SlotRef,
+    bytes: u64,
+    file: &[u8],
+) -> Result<Header, Damage> {
+    if file.len() as u64 != file_bytes(bytes) {
+        return Err(Damage::Form);
+    }
+    // The part that is written is computed, not parsed: a file whose fixed part differs in any bit is another file.
+    let fixed = fixed_part(vault, slot, bytes);
+    if file[..FIXED] != fixed {
+        return Err(Damage::Form);
+    }
+    let place = header_place(&fixed, slot);
+    let opened = key.open(Purpose::Facemap, &place, &file[FIXED..PAYLOAD_AT]).map_err(|_| Damage::Header)?;
+    let mut found = Zeroizing::new([0; HEADER_PLAIN]);
+    found.copy_from_slice(opened.get(..HEADER_PLAIN).ok_or(Damage::Header)?);
+    Ok(found)
+}
+
+fn open_payload(key: &SealingKey, of: Identity, file: Zeroizing<Vec<u8>>) -> Result<FacemapBytes, Damage> {
+    let record = payload_record(of);
+    key.open_payload_at(Purpose::Facemap, &payload_place(&record, of.slot), file, PAYLOAD_AT)
+        .map_err(|_| Damage::Payload)
+}
+
+fn fixed_part(vault: VaultId, slot: SlotRef, bytes: u64) -> [u8; FIXED] {
     let mut fixed = [0; FIXED];
     fixed[..8].copy_from_slice(&MAGIC);
     fixed[8..10].copy_from_slice(&VERSION.to_be_bytes());
+    fixed[10..12].copy_from_slice(&HEADER_LENGTH.to_be_bytes());
     fixed[16..32].copy_from_slice(slot.facemap.as_bytes());
     fixed[32..40].copy_from_slice(&slot.generation.to_be_bytes());
     fixed[40..48].copy_from_slice(&bytes.to_be_bytes());
+    fixed[48..].copy_from_slice(&vault.0);
     fixed
 }
 
-fn header(identity: Identity, contents: &Contents) -> Zeroizing<[u8; HEADER_PLAIN]> {
+fn identity_plain(identity: Identity, contents: &Contents) -> Zeroizing<[u8; IDENTITY_PLAIN]> {
+    let mut plain = Zeroizing::new([0; IDENTITY_PLAIN]);
+    plain[..16].copy_from_slice(identity.enrollment.as_bytes());
+    plain[16..32].copy_from_slice(identity.slot.facemap.as_bytes());
+    plain[32..40].copy_from_slice(&identity.slot.generation.to_be_bytes());
+    plain[40..48].copy_from_slice(&contents.bytes.to_be_bytes());
+    plain[48..].copy_from_slice(&contents.digest);
+    plain
+}
+
+fn header(identity: Identity, contents: &Contents, note: &[u8]) -> Header {
     let mut header = Zeroizing::new([0; HEADER_PLAIN]);
-    header[..16].copy_from_slice(identity.enrollment.as_bytes());
-    header[16..32].copy_from_slice(identity.slot.facemap.as_bytes());
-    header[32..40].copy_from_slice(&identity.slot.generation.to_be_bytes());
-    header[40..48].copy_from_slice(&contents.bytes.to_be_bytes());
-    header[48..].copy_from_slice(&contents.digest);
+    header[..IDENTITY_PLAIN].copy_from_slice(&*identity_plain(identity, contents));
+    // `put` refuses what is longer; here nothing is cut off silently, for the length says what was meant.
+    let length = u16::try_from(note.len()).unwrap_or(u16::MAX);
+    header[IDENTITY_PLAIN..NOTE_AT].copy_from_slice(&length.to_be_bytes());
+    for (room, byte) in header[NOTE_AT..].iter_mut().zip(note) {
+        *room = *byte;
+    }
     header
 }
 

@@ -40,6 +40,17 @@ pub enum VaultError {
     /// There is nothing in this facemap.
     #[error("an empty facemap is not stored")]
     Empty,
+    /// The note beside a facemap is longer than its room.
+    #[error("a note of {bytes} bytes does not fit beside a facemap; it takes {limit}")]
+    NoteTooLong {
+        /// Bytes that were given.
+        bytes: usize,
+        /// Bytes that fit.
+        limit: usize,
+    },
+    /// The facemap of this slot is about to be destroyed: nobody takes it out any more.
+    #[error("this facemap is being destroyed and is not taken out any more")]
+    Closing,
     /// The provider of the wrapping keys did not do its work.
     #[error("the wrapping key could not be used: {0}")]
     Keys(#[from] ProviderError),
@@ -88,6 +99,24 @@ pub enum VaultError {
         /// Why, and what to do.
         what: String,
     },
+    /// The slot file is this vault's and does not say what it must say: its header, its length or some of its sectors
+    /// are damaged. Nothing was changed.
+    #[error("the slot file {} is damaged: {what}", path.display())]
+    SlotFileDamaged {
+        /// The slot file.
+        path: PathBuf,
+        /// What is damaged, and what to do.
+        what: String,
+    },
+    /// What was to be mended is whole.
+    #[error("this is not damaged; nothing was changed")]
+    NotDamaged,
+    /// The header of the slot file is lost, and nothing else says which vault it was.
+    #[error(
+        "nothing is left that says which vault this slot file is of; restore the file, or at least its first sector, \
+         from its backup"
+    )]
+    NoVaultId,
     /// Real people and simulated ones never share a vault.
     #[error(
         "this vault was created as {is:?} for ever; the configuration says {configured:?}: use another folder"
@@ -134,6 +163,16 @@ impl VaultError {
             Self::NoSpace | Self::Io { .. } | Self::ReadBack(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether something that was stored is not as it was stored, or contradicts the rest: `verify` says more, and
+    /// nothing but a restore or a rebuild helps.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged(_) | Self::ReadBack(_) | Self::SlotFileDamaged { .. } | Self::Mismatch(_)
+        )
     }
 
     /// What exactly was wrong with a facemap: for the operator's log.

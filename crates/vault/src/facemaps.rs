@@ -6,10 +6,13 @@ use crate::{
     fault::Step,
     sector::WRAPPED_MAX,
     slot_keys::SlotSecret,
-    types::{Contents, SlotKind, SlotRef, SlotStatus},
+    types::{Contents, NOTE_BYTES, SlotKind, SlotRef, SlotStatus},
     vault::{Vault, in_use, of_kind},
 };
 use model::{EnrollmentRef, FacemapBytes};
+use seal::{ProviderError, SealingKey};
+use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// From where, and of whom, a facemap is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,18 +46,26 @@ impl Vault {
     /// are read back from the disk and opened, and the digest is compared. Only then it answers. It may be repeated
     /// after any failure, and replaces what the earlier attempt left. It runs to its end even if nobody waits.
     ///
+    /// `note` goes into the sealed header and is not looked at: what a rebuild of the records must know about the
+    /// person, [`crate::NOTE_BYTES`] at most.
+    ///
     /// # Errors
     /// [`VaultError::ReadBack`] when what is on the disk is not what was given: nothing is live then.
-    /// [`VaultError::WrongStatus`] unless the slot is prepared, [`VaultError::Empty`], [`VaultError::Keys`],
-    /// [`VaultError::NoSpace`], [`VaultError::Io`].
+    /// [`VaultError::WrongStatus`] unless the slot is prepared, [`VaultError::Empty`], [`VaultError::NoteTooLong`],
+    /// [`VaultError::Keys`], [`VaultError::NoSpace`], [`VaultError::Io`].
     pub async fn put(
         &self,
         slot: SlotRef,
         enrollment: &EnrollmentRef,
+        note: &[u8],
         facemap: FacemapBytes,
     ) -> Result<Contents, VaultError> {
+        if note.len() > NOTE_BYTES {
+            return Err(VaultError::NoteTooLong { bytes: note.len(), limit: NOTE_BYTES });
+        }
         let (vault, identity) = (self.clone(), Identity { slot, enrollment: *enrollment });
-        Self::to_the_end(async move { vault.put_and_prove(identity, facemap).await }).await
+        let note = Zeroizing::new(note.to_vec());
+        Self::to_the_end(async move { vault.put_and_prove(identity, note, facemap).await }).await
     }
 
     /// Opens the facemap of a live slot. The buffer that held the ciphertext becomes the facemap.
@@ -89,18 +100,26 @@ impl Vault {
         self.open_as(identity, *expected, Reading::AsProofOfLive).await.map(drop)
     }
 
-    async fn put_and_prove(&self, identity: Identity, facemap: FacemapBytes) -> Result<Contents, VaultError> {
+    async fn put_and_prove(
+        &self,
+        identity: Identity,
+        note: Zeroizing<Vec<u8>>,
+        facemap: FacemapBytes,
+    ) -> Result<Contents, VaultError> {
         if facemap.is_empty() {
             return Err(VaultError::Empty);
         }
         let _guard = self.0.locks.hold(identity.slot.index).await;
         let _one_of_few = self.0.at_once.acquire().await.map_err(|_| VaultError::Stopping)?;
         let secret = self.run(move |inner| inner.prepared_secret(identity.slot)).await?;
+        let wrapping = Arc::clone(&self.0.wrapping).read_owned().await;
         let (key, wrapped) = secret.new_data_key(&*self.0.provider, &*self.0.rng).await?;
         let contents = self
             .run(move |inner| {
                 let contents = content_form::contents_of(&facemap);
-                let sealed = content_form::seal(&key, &*inner.rng, identity, &contents, facemap);
+                let vault = inner.slots.vault();
+                let sealed =
+                    content_form::seal(&key, &*inner.rng, vault, identity, &note, &contents, facemap);
                 inner.slots.change(
                     identity.slot,
                     || Ok(()),
@@ -112,6 +131,7 @@ impl Vault {
                         Ok(true)
                     },
                 )?;
+                drop(wrapping);
                 inner.faults.reach(Step::KeyDurable)?;
                 inner.contents.write(identity.slot.facemap, &sealed.parts(), &*inner.rng, &inner.faults)?;
                 inner.faults.reach(Step::ContentDurable)?;
@@ -131,35 +151,44 @@ impl Vault {
         expected: Contents,
         reading: Reading,
     ) -> Result<FacemapBytes, VaultError> {
-        let (secret, wrapped) = self
-            .run(move |inner| {
-                let sector = if reading.is_from_disk() {
-                    inner.slots.read_from_disk(identity.slot)?
-                } else {
-                    inner.slots.read(identity.slot)?
-                };
-                in_use(&sector)?;
-                of_kind(&sector, SlotKind::Facemap)?;
-                if sector.status != reading.wanted() {
-                    return Err(VaultError::WrongStatus { is: sector.status });
-                }
-                if sector.wrapped().is_empty() {
-                    return Err(VaultError::Damaged(Damage::NoKey));
-                }
-                Ok((SlotSecret::of(&sector, inner.slots.vault()), sector.wrapped().to_vec()))
-            })
-            .await?;
-        let key = secret.data_key(&*self.0.provider, &wrapped).await?;
+        let key = match self.data_key(identity.slot, reading).await {
+            // Read a moment before it was rewrapped, and the old key is removed by now: the slot has a new one.
+            Err(VaultError::Keys(ProviderError::UnknownKey(_))) => {
+                self.data_key(identity.slot, reading).await
+            }
+            read => read,
+        }?;
         self.run(move |inner| {
             let length = content_form::file_bytes(expected.bytes);
             let file = inner.contents.read(identity.slot.facemap, length, reading.is_from_disk())?;
-            content_form::open(&key, identity, &expected, file).map_err(VaultError::Damaged)
+            content_form::open(&key, inner.slots.vault(), identity, &expected, file)
+                .map_err(VaultError::Damaged)
         })
         .await
+    }
+
+    async fn data_key(&self, slot: SlotRef, reading: Reading) -> Result<SealingKey, VaultError> {
+        let (secret, wrapped) = self.run(move |inner| inner.locked(slot, reading)).await?;
+        secret.data_key(&*self.0.provider, &wrapped).await
     }
 }
 
 impl crate::vault::Inner {
+    /// What opens a facemap of the status that is wanted, still wrapped.
+    fn locked(&self, slot: SlotRef, reading: Reading) -> Result<(SlotSecret, Vec<u8>), VaultError> {
+        let from_disk = reading.is_from_disk();
+        let sector = if from_disk { self.slots.read_from_disk(slot)? } else { self.slots.read(slot)? };
+        in_use(&sector)?;
+        of_kind(&sector, SlotKind::Facemap)?;
+        if sector.status != reading.wanted() {
+            return Err(VaultError::WrongStatus { is: sector.status });
+        }
+        if sector.wrapped().is_empty() {
+            return Err(VaultError::Damaged(Damage::NoKey));
+        }
+        Ok((SlotSecret::of(&sector, self.slots.vault()), sector.wrapped().to_vec()))
+    }
+
     /// The secret of a facemap's slot that is prepared.
     fn prepared_secret(&self, slot: SlotRef) -> Result<SlotSecret, VaultError> {
         let sector = self.slots.read(slot)?;

@@ -23,13 +23,17 @@ pub enum Step {
     Burnt,
     /// `destroy_content`: the content is overwritten and still has its name.
     Overwritten,
+    /// `rewrap`: the sector is written, not synced.
+    Rewrapped,
+    /// `copy_slots`: all sectors are copied once; what changed meanwhile is not copied again.
+    Copied,
     /// Growth: some of the new sectors are written, and the header does not know them.
     Growth,
 }
 
-/// Every step, for tests that go through all of them.
+/// Every step that leaves something on the vault's own disks, for tests that go through all of them.
 #[cfg(any(test, feature = "test-util"))]
-pub const STEPS: [Step; 10] = [
+pub const STEPS: [Step; 11] = [
     Step::Prepared,
     Step::KeyDurable,
     Step::TemporaryHalf,
@@ -39,6 +43,7 @@ pub const STEPS: [Step; 10] = [
     Step::Live,
     Step::Burnt,
     Step::Overwritten,
+    Step::Rewrapped,
     Step::Growth,
 ];
 

@@ -21,6 +21,23 @@ use crate::{
 const MAGIC: [u8; 8] = *b"FMVSLOTS";
 const VERSION: u16 = 1;
 
+/// Why a header is refused, and what to do.
+#[derive(Debug)]
+pub(crate) enum HeaderError {
+    /// It is not what it was when it was written.
+    Damaged(String),
+    /// It is of a format that this program does not know.
+    Foreign(String),
+}
+
+impl HeaderError {
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Damaged(what) | Self::Foreign(what) => what,
+        }
+    }
+}
+
 /// What the first sector says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -50,30 +67,31 @@ impl Header {
     }
 
     /// Reads it, or says in words what is wrong and what to do.
-    pub(crate) fn decode(bytes: &[u8; SECTOR]) -> Result<Self, String> {
+    pub(crate) fn decode(bytes: &[u8; SECTOR]) -> Result<Self, HeaderError> {
         if bytes[..8] != MAGIC {
-            return Err(
+            return Err(HeaderError::Foreign(
                 "it is not a slot file; point `store.slots_path` to the right folder, or restore the file"
                     .into(),
-            );
+            ));
         }
         let vault = VaultId(field(bytes, 16));
         if bytes[CHECKSUM_AT..] != checksum(vault, bytes) {
-            return Err("its header is damaged; restore the file from its backup".into());
+            let what =
+                "its header does not have its checksum; run `facemap-vault verify`, or restore the file";
+            return Err(HeaderError::Damaged(what.into()));
         }
         let version = u16::from_be_bytes(field(bytes, 8));
         if version != VERSION {
-            return Err(format!(
+            return Err(HeaderError::Foreign(format!(
                 "it has format {version}, this program knows format {VERSION}; use the program that wrote it, or a newer one"
-            ));
+            )));
         }
         let mode = match bytes[10] {
             b'R' => Mode::Real,
             b'S' => Mode::Simulated,
             _ => {
-                return Err(
-                    "its header says neither real nor simulated; restore the file from its backup".into()
-                );
+                let what = "its header says neither real nor simulated; restore the file from its backup";
+                return Err(HeaderError::Damaged(what.into()));
             }
         };
         Ok(Self {

@@ -38,16 +38,22 @@ pub(crate) const CHECKSUM_AT: usize = 480;
 const MAGIC: [u8; 8] = *b"FMVSLOT1";
 const FLAG_HOLD: u16 = 1;
 const FLAG_ORIGINAL_DELETED: u16 = 2;
+const FLAG_REPLACED: u16 = 4;
+const FLAG_GIVEN_BACK: u16 = 8;
 
 /// The bytes of a sector; they hold a secret, so they are wiped.
 pub(crate) type SectorBytes = Zeroizing<[u8; SECTOR]>;
 
 /// A slot as it is in memory, for as long as it takes to use or change it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the sector, and they are independent")]
 pub(crate) struct Sector {
     pub(crate) status: SlotStatus,
     pub(crate) kind: SlotKind,
     pub(crate) hold: bool,
     pub(crate) original_deleted: bool,
+    pub(crate) replaced: bool,
+    /// It was burnt because no record names it, and not because somebody was to be forgotten.
+    pub(crate) given_back: bool,
     pub(crate) slot: SlotRef,
     pub(crate) subject: [u8; 32],
     pub(crate) time: Timestamp,
@@ -68,6 +74,8 @@ impl Sector {
             kind: SlotKind::Facemap,
             hold: false,
             original_deleted: false,
+            replaced: false,
+            given_back: false,
             slot: SlotRef { index, generation, facemap: FacemapId([0; 16]) },
             subject: [0; 32],
             time: Timestamp::UNIX_EPOCH,
@@ -129,6 +137,8 @@ impl Sector {
             prepared_at: self.time,
             hold: self.hold,
             original_deleted: self.original_deleted,
+            replaced: self.replaced,
+            given_back: self.given_back,
         }
     }
 
@@ -136,7 +146,9 @@ impl Sector {
     pub(crate) fn encode(&self, vault: VaultId) -> SectorBytes {
         let mut bytes = Zeroizing::new([0; SECTOR]);
         let flags = if self.hold { FLAG_HOLD } else { 0 }
-            | if self.original_deleted { FLAG_ORIGINAL_DELETED } else { 0 };
+            | if self.original_deleted { FLAG_ORIGINAL_DELETED } else { 0 }
+            | if self.replaced { FLAG_REPLACED } else { 0 }
+            | if self.given_back { FLAG_GIVEN_BACK } else { 0 };
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[STATUS_AT] = status_code(self.status);
         bytes[9] = kind_code(self.kind);
@@ -168,6 +180,8 @@ impl Sector {
             kind: kind_of(bytes[9]).ok_or(BadSector)?,
             hold: flags & FLAG_HOLD != 0,
             original_deleted: flags & FLAG_ORIGINAL_DELETED != 0,
+            replaced: flags & FLAG_REPLACED != 0,
+            given_back: flags & FLAG_GIVEN_BACK != 0,
             slot: SlotRef {
                 index: u32::from_be_bytes(field(bytes, 12)),
                 generation: u64::from_be_bytes(field(bytes, 16)),
@@ -179,7 +193,7 @@ impl Sector {
             wrapped_len: u16::from_be_bytes(field(bytes, 112)),
             wrapped: Zeroizing::new(field(bytes, WRAPPED_AT)),
         };
-        let known = flags & !(FLAG_HOLD | FLAG_ORIGINAL_DELETED) == 0;
+        let known = flags & !(FLAG_HOLD | FLAG_ORIGINAL_DELETED | FLAG_REPLACED | FLAG_GIVEN_BACK) == 0;
         let fits = usize::from(sector.wrapped_len) <= WRAPPED_MAX && sector.slot.index == index;
         if known && fits { Ok(sector) } else { Err(BadSector) }
     }
@@ -225,6 +239,7 @@ const fn kind_code(kind: SlotKind) -> u8 {
     match kind {
         SlotKind::Facemap => 1,
         SlotKind::InboxEpoch => 2,
+        SlotKind::Erasure => 3,
     }
 }
 
@@ -232,6 +247,7 @@ const fn kind_of(code: u8) -> Option<SlotKind> {
     match code {
         1 => Some(SlotKind::Facemap),
         2 => Some(SlotKind::InboxEpoch),
+        3 => Some(SlotKind::Erasure),
         _ => None,
     }
 }

@@ -6,40 +6,47 @@ use crate::{
     files::{open_direct, read_direct},
     header::Header,
     sector::{SECTOR, Sector, SectorBytes},
+    subjects::Subjects,
     sync_group::SyncGroup,
     types::{Mode, SlotRef, SlotStatus, SlotView, Survey, VaultId},
 };
 use model::Timestamp;
 use std::{
+    collections::BTreeSet,
     fs::File,
     io,
     os::unix::fs::FileExt as _,
     path::Path,
-    sync::{PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
 };
 use zeroize::Zeroizing;
 
 /// Sectors by which the file grows: half a mebibyte.
 pub(crate) const GROWTH: u32 = 1024;
-const SCAN: u32 = 1024;
+pub(crate) const SCAN: u32 = 1024;
 
 /// The open slot file. It holds the exclusive lock for as long as it lives.
 pub(crate) struct SlotFile {
-    file: File,
+    pub(crate) file: File,
     /// For reads past the kernel's memory, where the file system has them.
     direct: Option<File>,
     vault: VaultId,
     mode: Mode,
     /// Shared while a sector is read, exclusive while one is written: a reader never sees half a sector.
-    state: RwLock<State>,
-    sync: SyncGroup,
+    pub(crate) state: RwLock<State>,
+    pub(crate) sync: SyncGroup,
+    /// Held by whoever copies the file.
+    pub(crate) copying: Mutex<()>,
 }
 
-struct State {
-    header: Header,
+pub(crate) struct State {
+    pub(crate) header: Header,
     /// In descending order, so that the lowest is taken first.
     free: Vec<u32>,
     next_generation: u64,
+    pub(crate) subjects: Subjects,
+    /// Sectors written since a copy began, while one is being made.
+    pub(crate) changed: Option<BTreeSet<u32>>,
 }
 
 /// A page of slots.
@@ -57,8 +64,15 @@ impl SlotFile {
             direct: open_direct(path),
             vault: header.vault,
             mode: header.mode,
-            state: RwLock::new(State { header, free: Vec::new(), next_generation: 1 }),
+            state: RwLock::new(State {
+                header,
+                free: Vec::new(),
+                next_generation: 1,
+                subjects: Subjects::default(),
+                changed: None,
+            }),
             sync: SyncGroup::default(),
+            copying: Mutex::default(),
         };
         let survey = slots.survey(path)?;
         Ok((slots, survey))
@@ -77,10 +91,10 @@ impl SlotFile {
     }
 
     /// Raises the epoch: every store from before is refused from now on.
-    pub(crate) fn raise_epoch(&self) -> Result<u64, VaultError> {
+    pub(crate) fn raise_epoch(&self, known: u64) -> Result<u64, VaultError> {
         self.sync.check()?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let header = Header { epoch: state.header.epoch + 1, ..state.header };
+        let header = Header { epoch: state.header.epoch.max(known) + 1, ..state.header };
         self.write_header(header)?;
         state.header = header;
         Ok(header.epoch)
@@ -101,7 +115,8 @@ impl SlotFile {
         let generation = state.next_generation;
         state.next_generation += 1;
         let sector = make(index, generation);
-        let ticket = self.write(&sector)?;
+        let ticket = self.write(&mut state, &sector)?;
+        state.subjects.add(&sector.subject, index);
         drop(state);
         faults.reach(Step::Prepared)?;
         self.sync.settle(ticket, &self.file)?;
@@ -134,9 +149,9 @@ impl SlotFile {
         change: impl FnOnce(&mut Sector) -> Result<bool, VaultError>,
     ) -> Result<(), VaultError> {
         self.sync.check()?;
-        let state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let mut sector = self.read_in(&state, slot)?;
-        let ticket = if change(&mut sector)? { self.write(&sector)? } else { self.sync.latest() };
+        let ticket = if change(&mut sector)? { self.write(&mut state, &sector)? } else { self.sync.latest() };
         drop(state);
         stop()?;
         self.sync.settle(ticket, &self.file)
@@ -159,8 +174,9 @@ impl SlotFile {
                 continue;
             }
             self.read_in(&state, view.slot)?;
-            ticket = Some(self.write(&Sector::free(view.slot.index, view.slot.generation))?);
+            ticket = Some(self.write(&mut state, &Sector::free(view.slot.index, view.slot.generation))?);
             released.push(view.slot.index);
+            state.subjects.remove(&view.subject, view.slot.index);
         }
         if let Some(ticket) = ticket {
             self.sync.settle(ticket, &self.file)?;
@@ -173,20 +189,36 @@ impl SlotFile {
 
     /// The slots in use from `from` on, at most `limit` sectors looked at.
     pub(crate) fn page(&self, from: u32, limit: u32) -> Result<Page, VaultError> {
+        let mut views = Vec::new();
+        let next = self.walk(from, limit, |sector| {
+            views.push(sector.view());
+            Ok(())
+        })?;
+        Ok(Page { views, next })
+    }
+
+    /// Shows the sectors in use from `from` on, at most `limit` looked at, and gives back where to go on.
+    pub(crate) fn walk(
+        &self,
+        from: u32,
+        limit: u32,
+        mut visit: impl FnMut(&Sector) -> Result<(), VaultError>,
+    ) -> Result<Option<u32>, VaultError> {
         self.sync.check()?;
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let slots = state.header.slots;
         let end = slots.min(from.saturating_add(limit.clamp(1, SCAN)));
-        let mut views = Vec::new();
         self.each(from, end, |index, bytes| {
             let sector =
                 Sector::decode(bytes, self.vault, index).map_err(|_| VaultError::Damaged(Damage::Sector))?;
-            if sector.status != SlotStatus::Free {
-                views.push(sector.view());
-            }
-            Ok(())
+            if sector.status == SlotStatus::Free { Ok(()) } else { visit(&sector) }
         })?;
-        Ok(Page { views, next: (end < slots).then_some(end) })
+        Ok((end < slots).then_some(end))
+    }
+
+    /// Refuses once anything has failed.
+    pub(crate) fn check(&self) -> Result<(), VaultError> {
+        self.sync.check()
     }
 
     #[cfg(test)]
@@ -207,6 +239,9 @@ impl SlotFile {
                 return Ok(());
             };
             state.next_generation = state.next_generation.max(sector.slot.generation + 1);
+            if sector.status != SlotStatus::Free {
+                state.subjects.add(&sector.subject, index);
+            }
             match sector.status {
                 SlotStatus::Free => {
                     state.free.push(index);
@@ -221,7 +256,7 @@ impl SlotFile {
         state.free.reverse();
         match bad.first() {
             None => Ok(survey),
-            Some(first) => Err(VaultError::Unusable {
+            Some(first) => Err(VaultError::SlotFileDamaged {
                 path: path.to_owned(),
                 what: format!(
                     "{} of its slots are damaged or not of this file, the first is slot {first}; nothing was changed: \
@@ -278,8 +313,11 @@ impl SlotFile {
     }
 
     /// One aligned write of a whole sector. The caller holds the state exclusively.
-    fn write(&self, sector: &Sector) -> Result<u64, VaultError> {
+    pub(crate) fn write(&self, state: &mut State, sector: &Sector) -> Result<u64, VaultError> {
         let bytes = sector.encode(self.vault);
+        if let Some(changed) = &mut state.changed {
+            changed.insert(sector.slot.index);
+        }
         match self.file.write_all_at(&*bytes, position(sector.slot.index)) {
             Ok(()) => Ok(self.sync.wrote()),
             Err(_) => Err(self.sync.poison()),

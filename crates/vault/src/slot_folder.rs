@@ -3,7 +3,7 @@
 use crate::{
     error::VaultError,
     files::{create_private_dir, sync_dir},
-    header::Header,
+    header::{Header, HeaderError},
     sector::SECTOR,
     slot_file::position,
     types::{Mode, VaultId},
@@ -57,6 +57,7 @@ pub(crate) fn create(folder: &Path, mode: Mode, rng: &dyn Rng) -> Result<VaultId
 pub(crate) fn open(folder: &Path, mode: Mode) -> Result<(File, Header), VaultError> {
     let path = folder.join(NAME);
     let unusable = |what: String| VaultError::Unusable { path: path.clone(), what };
+    let damaged = |what: String| VaultError::SlotFileDamaged { path: path.clone(), what };
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => unusable(
             "it is not there; mount the disk it is on, restore it from its backup, or run `facemap-vault init` for a new vault"
@@ -65,10 +66,7 @@ pub(crate) fn open(folder: &Path, mode: Mode) -> Result<(File, Header), VaultErr
         io::ErrorKind::PermissionDenied => unusable("this user may not read and write it; give it to the service's user".into()),
         _ => VaultError::io("open the slot file")(error),
     })?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-        rustix::io::Errno::WOULDBLOCK => VaultError::InUse { path: path.clone() },
-        other => VaultError::io("lock the slot file")(other.into()),
-    })?;
+    lock(&file, &path)?;
     let metadata = file.metadata().map_err(VaultError::io("read the slot file"))?;
     if !metadata.is_file() {
         return Err(unusable("it is not a file; point `store.slots_path` to the right folder".into()));
@@ -78,12 +76,15 @@ pub(crate) fn open(folder: &Path, mode: Mode) -> Result<(File, Header), VaultErr
     }
     let mut sector = [0; SECTOR];
     if metadata.len() < SECTOR as u64 {
-        return Err(unusable("it is shorter than its header; restore it from its backup".into()));
+        return Err(damaged("it is shorter than its header; restore it from its backup".into()));
     }
     file.read_exact_at(&mut sector, 0).map_err(VaultError::io("read the slot file"))?;
-    let header = Header::decode(&sector).map_err(unusable)?;
+    let header = Header::decode(&sector).map_err(|error| match error {
+        HeaderError::Damaged(what) => damaged(what),
+        HeaderError::Foreign(what) => unusable(what),
+    })?;
     if metadata.len() < position(header.slots) {
-        return Err(unusable(format!(
+        return Err(damaged(format!(
             "it is cut off: {} slots are in it, {} must be; restore it from its backup",
             metadata.len() / SECTOR as u64 - 1,
             header.slots
@@ -93,4 +94,24 @@ pub(crate) fn open(folder: &Path, mode: Mode) -> Result<(File, Header), VaultErr
         return Err(VaultError::WrongMode { is: header.mode, configured: mode });
     }
     Ok((file, header))
+}
+
+/// Opens and locks a slot file for reading, whatever is in it.
+pub(crate) fn open_to_look(path: &Path) -> Result<File, VaultError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => VaultError::Unusable {
+            path: path.to_owned(),
+            what: "it is not there; mount the disk it is on, or restore it from its backup".into(),
+        },
+        _ => VaultError::io("open the slot file")(error),
+    })?;
+    lock(&file, path)?;
+    Ok(file)
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), VaultError> {
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        rustix::io::Errno::WOULDBLOCK => VaultError::InUse { path: path.to_owned() },
+        other => VaultError::io("lock the slot file")(other.into()),
+    })
 }

@@ -8,6 +8,7 @@ use crate::{
 use model::Rng;
 use seal::{KeyId, KeyProvider, Place, ProviderError, Purpose, SealError, SealingKey, SymmetricKey};
 use std::fmt;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 const SLOT_PLACE_BYTES: usize = 16 + 4 + 16 + 32;
@@ -59,14 +60,25 @@ impl SlotSecret {
         wrapped: &[u8],
     ) -> Result<SealingKey, VaultError> {
         let place = self.data_key_place();
-        let inner = provider.unwrap(&place, wrapped).await.map_err(|error| match error {
-            ProviderError::Refused | ProviderError::NotWrapped => VaultError::Damaged(Damage::DataKey),
-            other => VaultError::Keys(other),
-        })?;
+        let inner = provider.unwrap(&place, wrapped).await.map_err(outer_layer)?;
         let key = self.layer().open(Purpose::SlotLayer, &place, &inner);
         let key = key.map_err(|_| VaultError::Damaged(Damage::DataKey))?;
         let key = SymmetricKey::from_slice(&key).ok_or(VaultError::Damaged(Damage::DataKey))?;
         Ok(SealingKey::new(key_id(self.slot), key))
+    }
+
+    /// The same inner layer under the provider's active key. It is opened once before anybody relies on it: what it
+    /// replaces is the only copy.
+    pub(crate) async fn rewrapped(
+        &self,
+        provider: &dyn KeyProvider,
+        wrapped: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let place = self.data_key_place();
+        let inner = provider.unwrap(&place, wrapped).await.map_err(outer_layer)?;
+        let again = provider.wrap(&place, &inner).await?;
+        let opened = provider.unwrap(&place, &again).await?;
+        if bool::from(opened.ct_eq(&inner)) { Ok(again) } else { Err(ProviderError::Refused.into()) }
     }
 
     /// A key from a held key and this slot's secret: neither alone opens anything.
@@ -79,6 +91,14 @@ impl SlotSecret {
     }
 }
 
+/// What a provider refuses is damage of the slot; everything else is the provider's own trouble.
+fn outer_layer(error: ProviderError) -> VaultError {
+    match error {
+        ProviderError::Refused | ProviderError::NotWrapped => VaultError::Damaged(Damage::DataKey),
+        other => VaultError::Keys(other),
+    }
+}
+
 /// The id of the keys of a slot: that of its facemap says enough.
 fn key_id(slot: SlotRef) -> KeyId {
     let mut id = [0; 8];
@@ -86,8 +106,9 @@ fn key_id(slot: SlotRef) -> KeyId {
     KeyId::from_bytes(id)
 }
 
-/// The key of one person's record fields: derived from the held key for persons and the slot's secret. Wiped on drop;
-/// do not keep it longer than the work at hand, for a key in memory survives the burning of its slot.
+/// The key of one person's record fields, or of what an erasure has left to do: derived from the held key for persons
+/// and the slot's secret, under another label for each. Wiped on drop; do not keep it longer than the work at hand, for
+/// a key in memory survives the burning of its slot.
 pub struct PersonKey {
     key: SealingKey,
     generation: u64,
@@ -96,6 +117,10 @@ pub struct PersonKey {
 impl PersonKey {
     pub(crate) fn new(secret: &SlotSecret, held: &SealingKey) -> Self {
         Self { key: secret.derive(held, "person"), generation: secret.slot.generation }
+    }
+
+    pub(crate) fn of_erasure(secret: &SlotSecret, held: &SealingKey) -> Self {
+        Self { key: secret.derive(held, "erasure"), generation: secret.slot.generation }
     }
 
     /// Seals a field about the person.

@@ -2,10 +2,12 @@
 //! else is found moves nothing and stops the start.
 
 use crate::{
+    burning::Why,
     content_dir::{ContentDir, Listing},
     content_form::{self, Identity},
     error::{Damage, VaultError},
     facemaps::Reading,
+    inspect::ContentListing,
     types::{FacemapId, Named, SlotKind, SlotRef, SlotStatus, SlotView},
     vault::Vault,
 };
@@ -121,7 +123,7 @@ impl fmt::Display for Refusal {
 #[derive(Default)]
 struct Plan {
     live: Vec<(Identity, crate::Contents)>,
-    burn: Vec<SlotRef>,
+    burn: Vec<(SlotRef, Why)>,
     destroy: Vec<SlotRef>,
     left_prepared: u32,
     refusal: Refusal,
@@ -170,6 +172,18 @@ impl Vault {
         self.carry_out(plan, listing).await
     }
 
+    /// What lies in the content folder.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`] when the folder cannot be read.
+    pub async fn contents(&self) -> Result<ContentListing, VaultError> {
+        self.run(|inner| {
+            let Listing { files, temporaries, strangers } = inner.contents.list()?;
+            Ok(ContentListing { files, temporaries: temporaries.len() as u64, strangers })
+        })
+        .await
+    }
+
     /// Opens what is to be made live: what was never read back is not believed.
     async fn prove_plan(&self, plan: &mut Plan) -> Result<(), VaultError> {
         for (identity, contents) in &plan.live {
@@ -191,11 +205,11 @@ impl Vault {
                 inner.make_live(identity.slot)?;
                 report.made_live += 1;
             }
-            for slot in &plan.burn {
-                inner.burn(*slot)?;
+            for (slot, why) in &plan.burn {
+                inner.burn(*slot, *why)?;
                 report.burnt += 1;
             }
-            for slot in plan.burn.iter().chain(&plan.destroy) {
+            for slot in plan.burn.iter().map(|(slot, _)| slot).chain(&plan.destroy) {
                 report.contents_destroyed += u32::from(inner.destroy_content(*slot)?);
             }
             ContentDir::remove_temporaries(&listing.temporaries)?;
@@ -246,12 +260,18 @@ impl Plan {
                 }
                 Some(_) => {}
             },
-            (SlotStatus::Live, Named::NoRecord) => self.refusal.add(Finding::LiveWithoutRecord(slot)),
+            (SlotStatus::Live, Named::NoRecord | Named::Elsewhere | Named::PurgedElsewhere) => {
+                self.refusal.add(Finding::LiveWithoutRecord(slot));
+            }
             (SlotStatus::Live, Named::RecordWithoutContent) => {
                 self.refusal.add(Finding::LiveWithoutCommit(slot));
             }
-            (SlotStatus::Prepared, Named::NoRecord) if is_old(view, now) && !view.hold => {
-                self.burn.push(slot);
+            // Nobody is on the way to a record of a person who has a facemap elsewhere, or who was purged.
+            (SlotStatus::Prepared, Named::PurgedElsewhere) => self.burn.push((slot, Why::PurgedUnnamed)),
+            (SlotStatus::Prepared, Named::Elsewhere) => self.burn.push((slot, Why::GivenBack)),
+            // A mark of a hold that no record knows stands for nothing.
+            (SlotStatus::Prepared, Named::NoRecord) if is_old(view, now) => {
+                self.burn.push((slot, Why::GivenBack));
             }
             (SlotStatus::Prepared, _) => self.left_prepared += 1,
         }

@@ -78,10 +78,13 @@ pub enum SlotKind {
     Facemap,
     /// The raw callbacks of an hour.
     InboxEpoch,
+    /// What must still be deleted at Jumio after the person's own slot is burnt.
+    Erasure,
 }
 
 /// What a slot shows without its secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the sector, and they are independent")]
 pub struct SlotView {
     /// Which slot and whose.
     pub slot: SlotRef,
@@ -97,7 +100,15 @@ pub struct SlotView {
     pub hold: bool,
     /// Jumio no longer has the original: this is the only copy.
     pub original_deleted: bool,
+    /// Another enrollment of the same user took its place.
+    pub replaced: bool,
+    /// It was burnt because no record named it. It says nothing about whether the person was purged; every other burnt
+    /// slot is a tombstone.
+    pub given_back: bool,
 }
+
+/// Bytes of the note beside a facemap at most.
+pub const NOTE_BYTES: usize = 1024;
 
 /// What a facemap must be when it is opened. It belongs into a sealed record: the digest of a facemap is not shown.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +162,10 @@ pub struct Survey {
 pub enum Named {
     /// No record names it.
     NoRecord,
+    /// The person's record has its facemap under another slot, and never moves any more.
+    Elsewhere,
+    /// The person's record is a tombstone, and names another slot.
+    PurgedElsewhere,
     /// A record names it that has no facemap yet (`awaiting-user` up to `fetching`, or `ineligible`).
     RecordWithoutContent,
     /// A record names it together with what it holds.

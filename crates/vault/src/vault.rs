@@ -2,6 +2,7 @@
 
 use crate::{
     content_dir::ContentDir,
+    entries::Entries,
     error::VaultError,
     fault::{Faults, Step},
     sector::Sector,
@@ -14,7 +15,10 @@ use crate::{
 use model::{Clock, Rng, Timestamp};
 use seal::{HeldKeys, KeyProvider, Pseudonym};
 use std::{fmt, future::Future, sync::Arc};
-use tokio::{sync::Semaphore, task::JoinError};
+use tokio::{
+    sync::{RwLock, Semaphore},
+    task::JoinError,
+};
 
 /// Facemaps that are put or opened at the same time, if nothing else is said.
 const DEFAULT_AT_ONCE: usize = 32;
@@ -27,13 +31,17 @@ pub struct Vault(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) slots: SlotFile,
-    pub(crate) contents: ContentDir,
+    pub(crate) contents: Arc<ContentDir>,
     pub(crate) provider: Arc<dyn KeyProvider>,
     pub(crate) keys: Arc<HeldKeys>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) locks: SlotLocks,
+    pub(crate) entries: Entries,
     pub(crate) at_once: Semaphore,
+    /// Shared from before something is wrapped until the slot that holds it is written: whoever has it alone has waited
+    /// for all that is in between.
+    pub(crate) wrapping: Arc<RwLock<()>>,
     pub(crate) faults: Faults,
 }
 
@@ -73,12 +81,14 @@ impl Vault {
             let (file, header) = slot_folder::open(&paths.slots_dir, mode)?;
             let contents = ContentDir::open(&paths.content_dir)?;
             let (slots, survey) = SlotFile::over(file, header, &paths.slots_dir.join(slot_folder::NAME))?;
-            Ok((slots, contents, survey))
+            Ok((slots, Arc::new(contents), survey))
         });
         let (slots, contents, survey) = opening.await.unwrap_or_else(stopped)?;
-        let (locks, faults) = (SlotLocks::default(), Faults::default());
+        let (locks, entries, faults) = (SlotLocks::default(), Entries::default(), Faults::default());
         let at_once = Semaphore::new(DEFAULT_AT_ONCE);
-        let inner = Inner { slots, contents, provider, keys, rng, clock, locks, at_once, faults };
+        let wrapping = Arc::default();
+        let inner =
+            Inner { slots, contents, provider, keys, rng, clock, locks, entries, at_once, wrapping, faults };
         Ok((Self(Arc::new(inner)), survey))
     }
 
@@ -123,7 +133,15 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Poisoned`] when it did not become durable.
     pub async fn raise_epoch(&self) -> Result<u64, VaultError> {
-        self.run(|inner| inner.slots.raise_epoch()).await
+        self.raise_epoch_beyond(0).await
+    }
+
+    /// As [`Vault::raise_epoch`], and beyond `known`: what a store or a backup says that was made under this vault.
+    ///
+    /// # Errors
+    /// As [`Vault::raise_epoch`].
+    pub async fn raise_epoch_beyond(&self, known: u64) -> Result<u64, VaultError> {
+        self.run(move |inner| inner.slots.raise_epoch(known)).await
     }
 
     /// Takes a slot for `subject`, with a fresh secret and a new facemap id. It is durably taken when this answers.
@@ -148,6 +166,18 @@ impl Vault {
         self.run(move |inner| {
             let secret = inner.secret(slot, SlotKind::Facemap)?;
             Ok(PersonKey::new(&secret, inner.keys.persons()))
+        })
+        .await
+    }
+
+    /// The key of what an erasure has left to do, under its own slot: the person's is burnt by then.
+    ///
+    /// # Errors
+    /// As [`Vault::person_key`].
+    pub async fn erasure_key(&self, slot: SlotRef) -> Result<PersonKey, VaultError> {
+        self.run(move |inner| {
+            let secret = inner.secret(slot, SlotKind::Erasure)?;
+            Ok(PersonKey::of_erasure(&secret, inner.keys.persons()))
         })
         .await
     }
@@ -200,6 +230,20 @@ impl Vault {
         self.change(slot, move |sector| {
             in_use(sector)?;
             Ok(std::mem::replace(&mut sector.hold, hold) != hold)
+        })
+        .await
+    }
+
+    /// Says whether another enrollment of the same user took this one's place. A rebuild learns from it which of a
+    /// user's enrollments is the current one, so it is set before the record says so.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchSlot`], [`VaultError::Burnt`], [`VaultError::WrongKind`].
+    pub async fn mark_replaced(&self, slot: SlotRef, replaced: bool) -> Result<(), VaultError> {
+        self.change(slot, move |sector| {
+            in_use(sector)?;
+            of_kind(sector, SlotKind::Facemap)?;
+            Ok(std::mem::replace(&mut sector.replaced, replaced) != replaced)
         })
         .await
     }
@@ -307,7 +351,7 @@ pub(crate) fn of_kind(sector: &Sector, kind: SlotKind) -> Result<(), VaultError>
 }
 
 /// A task that did not end: its panic goes on here, and a stopped runtime is an error.
-fn stopped<T>(error: JoinError) -> Result<T, VaultError> {
+pub(crate) fn stopped<T>(error: JoinError) -> Result<T, VaultError> {
     match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Err(VaultError::Stopping),

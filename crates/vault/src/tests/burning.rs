@@ -93,7 +93,7 @@ async fn a_burnt_slot_takes_nothing_and_never_lives_again() {
     let vault = home.open().await;
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
     vault.burn(slot).await.unwrap();
-    let put = vault.put(slot, &enrollment(1), FacemapBytes::new(vec![1])).await;
+    let put = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![1])).await;
     assert!(matches!(put, Err(VaultError::Burnt)));
     assert!(matches!(vault.make_live(slot).await, Err(VaultError::Burnt)));
     assert!(matches!(vault.mark_original_deleted(slot).await, Err(VaultError::Burnt)));

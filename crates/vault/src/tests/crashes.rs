@@ -32,9 +32,15 @@ impl Record {
             None => *self.slot.insert(vault.prepare(SlotKind::Facemap, subject(1)).await?),
         };
         if self.contents.is_none() {
-            self.contents = Some(vault.put(slot, &enrollment(1), FacemapBytes::new(facemap(1, 3000))).await?);
+            self.contents =
+                Some(vault.put(slot, &enrollment(1), b"", FacemapBytes::new(facemap(1, 3000))).await?);
         }
-        vault.make_live(slot).await
+        vault.make_live(slot).await?;
+        // And the wrapping key is changed once.
+        if vault.0.provider.ids().len() == 1 {
+            vault.0.provider.rotate().await.unwrap();
+        }
+        vault.rewrap(0).await.map(drop)
     }
 
     /// Purges, from wherever it stopped.
@@ -100,10 +106,11 @@ async fn a_put_cut_short_at_any_step_leaves_nothing_that_opens_and_may_be_repeat
         let vault = home.open().await;
         let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
         vault.fail_at(Some(step));
-        vault.put(slot, &enrollment(1), FacemapBytes::new(facemap(1, 3000))).await.unwrap_err();
+        vault.put(slot, &enrollment(1), b"", FacemapBytes::new(facemap(1, 3000))).await.unwrap_err();
         assert_eq!(vault.view(slot).await.unwrap().status, SlotStatus::Prepared, "{step:?}");
         vault.fail_at(None);
-        let contents = vault.put(slot, &enrollment(1), FacemapBytes::new(facemap(2, 3000))).await.unwrap();
+        let contents =
+            vault.put(slot, &enrollment(1), b"", FacemapBytes::new(facemap(2, 3000))).await.unwrap();
         vault.make_live(slot).await.unwrap();
         let opened = vault.open_facemap(slot, &enrollment(1), &contents).await.unwrap();
         assert_eq!(opened.expose(), facemap(2, 3000), "{step:?}");

@@ -10,7 +10,7 @@ use model::{Clock as _, FacemapBytes, rng::SeededRng};
 use std::{fs, ops::Range, time::Duration};
 
 /// Rounds of random exchanges; each begins with the disk as it was.
-const ROUNDS: u64 = 5000;
+const ROUNDS: u64 = 6000;
 /// The pieces of a sector that somebody who knows the format would exchange.
 const SECTOR_PIECES: [Range<usize>; 10] =
     [8..9, 9..10, 10..12, 12..16, 16..24, 24..40, 40..72, 72..80, 80..112, 112..480];
@@ -41,12 +41,12 @@ async fn spoils(home: &Home, vault: &Vault) -> Spoils {
     home.clock.advance(Duration::from_secs(10));
     assert_eq!(vault.release_burnt(0, home.clock.now()).await.unwrap().slots, 1);
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
-    let early = vault.put(slot, &enrollment(1), FacemapBytes::new(facemap(77, 300))).await.unwrap();
+    let early = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(facemap(77, 300))).await.unwrap();
     sectors.push(home.sector(slot));
     contents.push(fs::read(home.content_file(slot)).unwrap());
     former.push((slot, early));
     let bytes = facemap(1, 300);
-    let put = vault.put(slot, &enrollment(1), FacemapBytes::new(bytes.clone())).await.unwrap();
+    let put = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(bytes.clone())).await.unwrap();
     vault.make_live(slot).await.unwrap();
     people.push(Person { enrollment: enrollment(1), slot, contents: put, facemap: bytes });
     for number in 2..=4 {

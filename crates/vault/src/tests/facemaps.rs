@@ -59,7 +59,7 @@ async fn a_facemap_that_is_not_live_opens_for_nobody() {
     let home = Home::new();
     let vault = home.open().await;
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
-    let contents = vault.put(slot, &enrollment(1), FacemapBytes::new(vec![5; 50])).await.unwrap();
+    let contents = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![5; 50])).await.unwrap();
     let opened = vault.open_facemap(slot, &enrollment(1), &contents).await;
     assert!(matches!(opened, Err(VaultError::WrongStatus { is: SlotStatus::Prepared })));
     vault.make_live(slot).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_live_facemap_is_never_replaced() {
     let vault = home.open().await;
     let person = vaulted(&vault, 1, 100).await;
     let before = home.bytes();
-    let again = vault.put(person.slot, &person.enrollment, FacemapBytes::new(vec![9; 9])).await;
+    let again = vault.put(person.slot, &person.enrollment, b"", FacemapBytes::new(vec![9; 9])).await;
     assert!(matches!(again, Err(VaultError::WrongStatus { is: SlotStatus::Live })));
     assert_eq!(home.bytes(), before);
 }
@@ -92,9 +92,9 @@ async fn a_repeated_put_replaces_key_and_content() {
     let home = Home::new();
     let vault = home.open().await;
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
-    let first = vault.put(slot, &enrollment(1), FacemapBytes::new(vec![1; 50])).await.unwrap();
+    let first = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![1; 50])).await.unwrap();
     let key = home.sector(slot);
-    let second = vault.put(slot, &enrollment(1), FacemapBytes::new(vec![2; 60])).await.unwrap();
+    let second = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![2; 60])).await.unwrap();
     assert_ne!(home.sector(slot), key, "a fresh data key for every put");
     vault.make_live(slot).await.unwrap();
     assert!(vault.open_facemap(slot, &enrollment(1), &first).await.is_err());
@@ -107,9 +107,9 @@ async fn an_old_data_key_does_not_open_the_content_that_replaced_its_own() {
     let home = Home::new();
     let vault = home.open().await;
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
-    vault.put(slot, &enrollment(1), FacemapBytes::new(vec![1; 50])).await.unwrap();
+    vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![1; 50])).await.unwrap();
     let old_content = fs::read(home.content_file(slot)).unwrap();
-    let contents = vault.put(slot, &enrollment(1), FacemapBytes::new(vec![1; 50])).await.unwrap();
+    let contents = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![1; 50])).await.unwrap();
     vault.make_live(slot).await.unwrap();
     fs::write(home.content_file(slot), old_content).unwrap();
     let opened = vault.open_facemap(slot, &enrollment(1), &contents).await;
@@ -152,7 +152,7 @@ async fn a_disk_that_gives_back_something_else_is_noticed_before_the_put_answers
             file.read_exact_at(&mut byte, at).unwrap();
             file.write_all_at(&[byte[0] ^ 4], at).unwrap();
         });
-        let put = vault.put(slot, &enrollment(1), FacemapBytes::new(facemap(1, 1000))).await;
+        let put = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(facemap(1, 1000))).await;
         assert!(matches!(put, Err(VaultError::ReadBack(_))), "{put:?}");
     }
 }
@@ -164,10 +164,10 @@ async fn an_empty_facemap_and_a_slot_of_another_kind_are_refused() {
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
     let epoch = vault.prepare(SlotKind::InboxEpoch, subject(1)).await.unwrap();
     assert!(matches!(
-        vault.put(slot, &enrollment(1), FacemapBytes::new(vec![])).await,
+        vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![])).await,
         Err(VaultError::Empty)
     ));
-    let put = vault.put(epoch, &enrollment(1), FacemapBytes::new(vec![1])).await;
+    let put = vault.put(epoch, &enrollment(1), b"", FacemapBytes::new(vec![1])).await;
     assert!(matches!(put, Err(VaultError::WrongKind)));
     assert!(matches!(vault.person_key(epoch).await, Err(VaultError::WrongKind)));
     assert!(matches!(vault.epoch_key(slot).await, Err(VaultError::WrongKind)));
@@ -183,12 +183,12 @@ async fn without_the_key_provider_nothing_opens_and_nothing_is_lost() {
     home.provider.go_away();
     let error = opens(&vault, &person).await.unwrap_err();
     assert!(matches!(error, VaultError::Keys(_)) && error.is_retryable());
-    let error = vault.put(slot, &enrollment(2), FacemapBytes::new(vec![1])).await.unwrap_err();
+    let error = vault.put(slot, &enrollment(2), b"", FacemapBytes::new(vec![1])).await.unwrap_err();
     assert!(error.is_retryable());
     assert_eq!(home.bytes(), before);
     home.provider.come_back();
     assert!(opens(&vault, &person).await.unwrap());
-    vault.put(slot, &enrollment(2), FacemapBytes::new(vec![1])).await.unwrap();
+    vault.put(slot, &enrollment(2), b"", FacemapBytes::new(vec![1])).await.unwrap();
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_put_proves_that_the_provider_can_unwrap_what_it_wrapped() {
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
     let provider = home.provider.clone();
     vault.at_step(Step::ContentDurable, move || provider.go_away());
-    let put = vault.put(slot, &enrollment(1), FacemapBytes::new(vec![1; 10])).await;
+    let put = vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![1; 10])).await;
     assert!(matches!(put, Err(VaultError::Keys(_))), "{put:?}");
 }
 
@@ -212,7 +212,7 @@ async fn puts_at_the_same_time_into_one_slot_leave_a_key_that_opens_its_content(
             .map(|_| {
                 let vault = vault.clone();
                 tokio::spawn(async move {
-                    vault.put(slot, &enrollment(1), FacemapBytes::new(facemap(1, 9000))).await
+                    vault.put(slot, &enrollment(1), b"", FacemapBytes::new(facemap(1, 9000))).await
                 })
             })
             .collect();
@@ -232,7 +232,7 @@ async fn a_put_that_nobody_waits_for_runs_to_its_end() {
     let vault = home.open().await;
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
     let enrollment_ref = enrollment(1);
-    let put = vault.put(slot, &enrollment_ref, FacemapBytes::new(facemap(1, 9000)));
+    let put = vault.put(slot, &enrollment_ref, b"", FacemapBytes::new(facemap(1, 9000)));
     // Polled once, then dropped, as by a caller that went away.
     let gone = tokio::time::timeout(std::time::Duration::ZERO, put).await;
     if gone.is_err() {
@@ -259,7 +259,7 @@ async fn the_original_counts_as_deleted_only_once_the_copy_is_live() {
     let home = Home::new();
     let vault = home.open().await;
     let slot = vault.prepare(SlotKind::Facemap, subject(1)).await.unwrap();
-    vault.put(slot, &enrollment(1), FacemapBytes::new(vec![1; 10])).await.unwrap();
+    vault.put(slot, &enrollment(1), b"", FacemapBytes::new(vec![1; 10])).await.unwrap();
     assert!(matches!(vault.mark_original_deleted(slot).await, Err(VaultError::WrongStatus { .. })));
     vault.make_live(slot).await.unwrap();
     vault.mark_original_deleted(slot).await.unwrap();
@@ -295,7 +295,7 @@ async fn only_a_live_facemap_that_is_what_it_must_be_is_proved() {
     let home = Home::new();
     let vault = home.open().await;
     let slot = vault.prepare(SlotKind::Facemap, subject(2)).await.unwrap();
-    let contents = vault.put(slot, &enrollment(2), FacemapBytes::new(vec![5; 50])).await.unwrap();
+    let contents = vault.put(slot, &enrollment(2), b"", FacemapBytes::new(vec![5; 50])).await.unwrap();
     let early = vault.prove(slot, &enrollment(2), &contents).await;
     assert!(matches!(early, Err(VaultError::WrongStatus { is: SlotStatus::Prepared })));
     let person = vaulted(&vault, 1, 5000).await;

@@ -1,12 +1,19 @@
 //! What the vault promises, in the order of the README.
 
 mod burning;
+mod check;
+mod copies;
 mod crashes;
+mod entries;
 mod exchange;
 mod facemaps;
 mod flips;
+mod inspect;
+mod mend;
+mod own_slots;
 mod people;
 mod power_cuts;
+mod rewrap;
 mod slots;
 mod sweep;
 
@@ -16,7 +23,7 @@ use crate::{
     slot_file::position,
 };
 use model::{EnrollmentRef, FacemapBytes, clock::MockClock, rng::SeededRng};
-use seal::{HeldKeys, MemoryProvider, Pseudonym};
+use seal::{HeldKeys, KeyProvider, MemoryProvider, Pseudonym};
 use std::{
     collections::BTreeMap,
     fs,
@@ -75,9 +82,16 @@ impl Home {
     }
 
     async fn try_open(&self) -> Result<(Vault, Survey), VaultError> {
-        let clock = Arc::new(self.clock.clone());
-        let (provider, keys, rng) = (self.provider.clone(), self.keys.clone(), self.rng.clone());
+        self.try_open_with(self.provider.clone()).await
+    }
+
+    async fn try_open_with(&self, provider: Arc<dyn KeyProvider>) -> Result<(Vault, Survey), VaultError> {
+        let (clock, keys, rng) = (Arc::new(self.clock.clone()), self.keys.clone(), self.rng.clone());
         Vault::open(self.paths(), Mode::Simulated, provider, keys, rng, clock).await
+    }
+
+    async fn open_with(&self, provider: Arc<dyn KeyProvider>) -> Vault {
+        self.try_open_with(provider).await.unwrap().0
     }
 
     async fn open(&self) -> Vault {
@@ -158,7 +172,7 @@ fn facemap(seed: u64, bytes: usize) -> Vec<u8> {
 async fn vaulted(vault: &Vault, number: u8, bytes: usize) -> Person {
     let (enrollment, facemap) = (enrollment(number.into()), facemap(number.into(), bytes));
     let slot = vault.prepare(SlotKind::Facemap, subject(number)).await.unwrap();
-    let contents = vault.put(slot, &enrollment, FacemapBytes::new(facemap.clone())).await.unwrap();
+    let contents = vault.put(slot, &enrollment, b"", FacemapBytes::new(facemap.clone())).await.unwrap();
     vault.make_live(slot).await.unwrap();
     Person { enrollment, slot, contents, facemap }
 }

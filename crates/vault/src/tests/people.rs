@@ -1,10 +1,11 @@
 //! Keys of persons and epochs.
 
-use super::{Home, recompute, subject, vaulted};
+use super::{Home, enrollment, recompute, subject, vaulted};
 use crate::{
-    Damage, SlotKind, VaultError, VaultId, sector::Sector, slot_file::position, slot_keys::SlotSecret,
+    Damage, SlotKind, SlotStatus, VaultError, VaultId, sector::Sector, slot_file::position,
+    slot_keys::SlotSecret,
 };
-use model::rng::SeededRng;
+use model::{FacemapBytes, rng::SeededRng};
 use seal::{MemoryProvider, SealError};
 use std::{fs, os::unix::fs::FileExt as _};
 
@@ -131,4 +132,29 @@ async fn a_damaged_sector_of_an_open_vault_is_noticed_when_it_is_used() {
     file.write_all_at(&[0; 8], position(one.slot.index) + 60).unwrap();
     assert!(vault.person_key(one.slot).await.unwrap_err().damage().is_some());
     assert!(vault.burn(one.slot).await.unwrap_err().damage().is_some());
+}
+
+#[tokio::test]
+async fn what_an_erasure_has_left_to_do_is_sealed_under_its_own_slot_and_goes_with_it() {
+    let home = Home::new();
+    let vault = home.open().await;
+    let (person, erasure) =
+        (vaulted(&vault, 1, 100).await, vault.prepare(SlotKind::Erasure, subject(1)).await.unwrap());
+    let key = vault.erasure_key(erasure).await.unwrap();
+    let sealed = key.seal(&*home.rng, b"row", "reference", b"scan");
+    vault.make_live(erasure).await.unwrap();
+    assert!(matches!(vault.erasure_key(person.slot).await, Err(VaultError::WrongKind)));
+    vault.burn(person.slot).await.unwrap();
+    assert_eq!(
+        vault.erasure_key(erasure).await.unwrap().open(b"row", "reference", &sealed).unwrap().as_slice(),
+        b"scan"
+    );
+    for wrong in [vault.person_key(erasure).await.map(drop), vault.epoch_key(erasure).await.map(drop)] {
+        assert!(matches!(wrong, Err(VaultError::WrongKind)));
+    }
+    let put = vault.put(erasure, &enrollment(1), b"", FacemapBytes::new(vec![1])).await;
+    assert!(matches!(put, Err(VaultError::WrongKind)));
+    vault.burn(erasure).await.unwrap();
+    assert!(matches!(vault.erasure_key(erasure).await, Err(VaultError::Burnt)));
+    assert_eq!(vault.view(erasure).await.unwrap().status, SlotStatus::Burnt);
 }

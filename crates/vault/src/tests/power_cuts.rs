@@ -9,6 +9,7 @@ use crate::{
 };
 use model::{Clock as _, FacemapBytes, rng::SeededRng};
 use powercut::Disk;
+use seal::KeyProvider as _;
 use std::{
     collections::HashMap,
     fs,
@@ -87,7 +88,8 @@ fn a_facemap_that_was_put_is_there_after_a_power_cut_and_is_made_live() {
             let facemap = facemap(number.into(), 200_000);
             let slot = vault.prepare(SlotKind::Facemap, subject(number)).await.unwrap();
             let enrollment = enrollment(number.into());
-            let contents = vault.put(slot, &enrollment, FacemapBytes::new(facemap.clone())).await.unwrap();
+            let contents =
+                vault.put(slot, &enrollment, b"", FacemapBytes::new(facemap.clone())).await.unwrap();
             Person { enrollment, slot, contents, facemap }
         });
         scene.after(async |home, vault| {
@@ -148,6 +150,61 @@ fn what_was_burnt_and_destroyed_is_gone_after_a_power_cut_from_the_raw_disk_too(
 }
 
 #[test]
+fn what_was_rewrapped_is_under_the_new_key_after_a_power_cut_and_the_raw_disk_forgot_the_old_wrapping() {
+    let Some(mut scene) = Scene::new() else { return };
+    let person = scene.until_the_power_goes(async |_, vault| vaulted(vault, 1, 5000).await);
+    let old = scene.home.sector(person.slot);
+    let wrapped = &old[WRAPPED_AT + 16..WRAPPED_AT + 200];
+    assert!(contains(&fs::read(scene.disk.image()).unwrap(), wrapped), "the search finds what is there");
+    let first = scene.home.provider.active();
+    let second = scene.until_the_power_goes(async |home, vault| {
+        let second = home.provider.rotate().await.unwrap();
+        assert_eq!(vault.rewrap(0).await.unwrap().slots, 1);
+        second
+    });
+    scene.disk.unmount().unwrap();
+    let disk = fs::read(scene.disk.image()).unwrap();
+    assert!(wrapped.chunks_exact(16).all(|piece| !contains(&disk, piece)));
+    scene.disk.restore_power().unwrap();
+    scene.after(async |home, vault| {
+        assert_eq!(vault.wrapping_keys().await.unwrap().into_keys().collect::<Vec<_>>(), [second]);
+        home.provider.remove(first).await.unwrap();
+        assert!(opens(vault, &person).await.unwrap());
+    });
+}
+
+#[test]
+fn the_power_may_go_anywhere_in_a_rewrap_and_every_facemap_opens() {
+    let Some(mut scene) = Scene::new() else { return };
+    let people = scene.until_the_power_goes(async |_, vault| {
+        let mut people = Vec::new();
+        for number in 1..100 {
+            people.push(vaulted(vault, number, 500).await);
+        }
+        people
+    });
+    for round in 0..4 {
+        scene.until_the_power_goes(async |home, vault| {
+            home.provider.rotate().await.unwrap();
+            let rewrap = tokio::spawn({
+                let vault = vault.clone();
+                async move { vault.rewrap(0).await }
+            });
+            // Later in each round; what is in flight then is cut off.
+            for _ in 0..round * 40 {
+                tokio::task::yield_now().await;
+            }
+            drop(rewrap);
+        });
+        scene.after(async |_, vault| {
+            for person in &people {
+                assert!(opens(vault, person).await.unwrap(), "round {round}");
+            }
+        });
+    }
+}
+
+#[test]
 fn a_full_disk_loses_nothing_and_passes_when_there_is_room_again() {
     let Some(scene) = Scene::new() else { return };
     let filler = scene.disk.path().join("filler");
@@ -164,15 +221,15 @@ fn a_full_disk_loses_nothing_and_passes_when_there_is_room_again() {
         let person = vaulted(vault, 1, 50_000).await;
         let slot = vault.prepare(SlotKind::Facemap, subject(2)).await.unwrap();
         // Once before, so that its folder is there and it is the file that finds no room.
-        vault.put(slot, &enrollment(2), FacemapBytes::new(facemap(2, 100))).await.unwrap();
+        vault.put(slot, &enrollment(2), b"", FacemapBytes::new(facemap(2, 100))).await.unwrap();
         fill();
-        let put = vault.put(slot, &enrollment(2), FacemapBytes::new(facemap(2, 200_000))).await;
+        let put = vault.put(slot, &enrollment(2), b"", FacemapBytes::new(facemap(2, 200_000))).await;
         assert!(matches!(put, Err(VaultError::NoSpace)), "{put:?}");
         assert!(opens(vault, &person).await.unwrap());
         vault.burn(person.slot).await.unwrap();
         assert_eq!(home.bytes().keys().filter(|path| path.to_string_lossy().ends_with(".new")).count(), 0);
         fs::remove_file(&filler).unwrap();
-        vault.put(slot, &enrollment(2), FacemapBytes::new(facemap(2, 200_000))).await.unwrap();
+        vault.put(slot, &enrollment(2), b"", FacemapBytes::new(facemap(2, 200_000))).await.unwrap();
     });
 }
 
@@ -195,8 +252,9 @@ async fn caller(vault: Vault, number: u32, book: Book, enough: Arc<AtomicBool>) 
         let person = number * 10_000 + round;
         let Ok(slot) = vault.prepare(SlotKind::Facemap, subject(1)).await else { return };
         book.lock().unwrap().insert(slot, (person, Told::default()));
-        let put =
-            vault.put(slot, &enrollment(person), FacemapBytes::new(facemap(person.into(), 20_000))).await;
+        let put = vault
+            .put(slot, &enrollment(person), b"", FacemapBytes::new(facemap(person.into(), 20_000)))
+            .await;
         let Ok(contents) = put else { return };
         told(slot, &|told| told.contents = Some(contents));
         if vault.make_live(slot).await.is_err() {

@@ -25,7 +25,7 @@ async fn put_only(vault: &Vault, number: u8) -> Person {
     let facemap = super::facemap(number.into(), 500);
     let slot = vault.prepare(SlotKind::Facemap, subject(number)).await.unwrap();
     let enrollment = enrollment(number.into());
-    let contents = vault.put(slot, &enrollment, FacemapBytes::new(facemap.clone())).await.unwrap();
+    let contents = vault.put(slot, &enrollment, b"", FacemapBytes::new(facemap.clone())).await.unwrap();
     Person { enrollment, slot, contents, facemap }
 }
 
@@ -270,4 +270,29 @@ async fn records_that_cannot_be_read_stop_the_sweep_and_move_nothing() {
     let swept = vault.sweep(|_| async { Err("the store is away".into()) }).await;
     assert!(matches!(swept, Err(VaultError::Records(_))));
     assert_eq!(home.bytes(), before);
+}
+
+#[tokio::test]
+async fn what_nobody_named_for_a_day_goes_with_a_mark_of_a_hold_on_it_too() {
+    let home = Home::new();
+    let vault = home.open().await;
+    let person = put_only(&vault, 1).await;
+    vault.set_hold(person.slot, true).await.unwrap();
+    home.clock.advance(Duration::from_hours(25));
+    let report = sweep(&vault, &Records::new()).await.unwrap();
+    assert_eq!(report, SweepReport { burnt: 1, contents_destroyed: 1, ..SweepReport::default() });
+    assert!(vault.view(person.slot).await.unwrap().given_back);
+}
+
+#[tokio::test]
+async fn a_second_slot_of_somebody_who_is_here_or_was_purged_goes_at_once() {
+    let home = Home::new();
+    let vault = home.open().await;
+    let (here, gone) = (put_only(&vault, 1).await, put_only(&vault, 2).await);
+    vault.set_hold(gone.slot, true).await.unwrap();
+    let records = Records::from([(here.slot, Named::Elsewhere), (gone.slot, Named::PurgedElsewhere)]);
+    let report = sweep(&vault, &records).await.unwrap();
+    assert_eq!(report, SweepReport { burnt: 2, contents_destroyed: 2, ..SweepReport::default() });
+    assert!(vault.view(here.slot).await.unwrap().given_back);
+    assert!(!vault.view(gone.slot).await.unwrap().given_back, "a tombstone like the person's own");
 }
