@@ -9,7 +9,8 @@ use records::RecordsError;
 use std::sync::PoisonError;
 use store::Range;
 
-/// Entries of each kind (begins, pending) in one commit. Twice as many, of the largest size, fit into a commit.
+/// Entries of each kind (begins, pending) in one commit. Twice as many, of the largest size, fit into a commit, index rows
+/// included.
 pub(crate) const GROUP: usize = 96;
 
 /// How often a group is built again when somebody else moved the head. Only an appender of another process can.
@@ -106,6 +107,7 @@ impl Audit {
         }
         commit.upsert(&HEAD, &HEAD_KEY, old_head.as_ref(), &head);
         commit.submit().await.map_err(AuditError::Unavailable)?;
+        self.inner.grown.send_replace(head.position);
         let mut strokes = Vec::with_capacity(positions.len());
         for position in positions {
             strokes.push(self.stroke(position).await);

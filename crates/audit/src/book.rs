@@ -3,6 +3,7 @@
 use crate::{
     AuditError, Begin, Details, Entry, Head, Note, Outcome, anchor,
     chain::{HEAD, HEAD_KEY, OPEN},
+    sink::Progress,
 };
 use model::{Clock, Timestamp};
 use records::{Commit, Record, Records, Table, tables};
@@ -17,7 +18,7 @@ use std::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{Mutex as AsyncMutex, Notify, oneshot},
+    sync::{Mutex as AsyncMutex, Notify, oneshot, watch},
 };
 
 /// How often the anchor follows the chain at most.
@@ -73,6 +74,10 @@ pub(crate) struct Inner {
     /// Appends run here and not in the caller's future, which may be dropped half way.
     pub(crate) runtime: Handle,
     pub(crate) sequence: AtomicU64,
+    /// The last position, for the sinks.
+    pub(crate) grown: watch::Sender<u64>,
+    /// How far each sink is.
+    pub(crate) sinks: Mutex<Vec<Arc<Progress>>>,
 }
 
 /// The book. Clones are the same book.

@@ -52,6 +52,52 @@ pub enum Action {
     ServiceStarted,
     /// The service stopped in an orderly way.
     ServiceStopped,
+    /// Many were ordered to be purged.
+    PurgeOrdered,
+    /// A person's enrollment was destroyed here.
+    Purge,
+    /// What Jumio still had of a purged enrollment was deleted there.
+    PurgeAtJumio,
+    /// A legal hold was set.
+    HoldSet,
+    /// A legal hold ended.
+    HoldReleased,
+    /// The retention sweep ran, or stopped itself.
+    RetentionSweep,
+    /// A facemap that was held elsewhere was brought in.
+    Imported,
+    /// A new wrapping key was made.
+    KeyRotated,
+    /// Slots were wrapped under the active key.
+    KeysRewrapped,
+    /// A wrapping key was removed.
+    KeyRemoved,
+    /// Slots, contents, records and the book were checked.
+    IntegrityChecked,
+    /// A backup was written.
+    BackedUp,
+    /// The store was rebuilt from slots and contents, or restored: a new chain begins here.
+    EpochBegun,
+    /// Somebody has read what a rebuild or restore lost, and lets purges and retention go on.
+    RecoveryAcknowledged,
+    /// Somebody read everything about one person.
+    DossierRead,
+    /// A link to re-authentication was made.
+    LinkCreated,
+    /// A person pressed the button behind a link.
+    LinkPressed,
+    /// A link was withdrawn.
+    LinkWithdrawn,
+    /// A user had too many attempts.
+    UserLocked,
+    /// A user's attempts were forgiven.
+    UserUnlocked,
+    /// A batch was ordered, paused, resumed, cancelled or completed: the details say which.
+    Batch,
+    /// A callback was laid out to be judged again.
+    CallbackReplayed,
+    /// An event was laid out for delivery again.
+    EventReplayed,
 }
 
 /// Who did it.
@@ -156,6 +202,8 @@ pub struct Begin {
     pub action: Action,
     /// To whom: the pseudonym of an enrollment or a user. `None` where it is about nobody.
     pub subject: Option<Pseudonym>,
+    /// The user's pseudonym beside the enrollment's, where it is known.
+    pub person: Option<Pseudonym>,
     /// By whom.
     pub actor: Actor,
     /// A few words more.
@@ -169,6 +217,8 @@ pub struct Note {
     pub action: Action,
     /// To whom.
     pub subject: Option<Pseudonym>,
+    /// The user's pseudonym beside the enrollment's, where it is known.
+    pub person: Option<Pseudonym>,
     /// By whom.
     pub actor: Actor,
     /// How it ended.
@@ -181,13 +231,20 @@ impl Begin {
     /// The begin of an act about this subject.
     #[must_use]
     pub fn about(action: Action, subject: Pseudonym, actor: Actor) -> Self {
-        Self { action, subject: Some(subject), actor, details: Details::new() }
+        Self { subject: Some(subject), ..Self::general(action, actor) }
     }
 
     /// The begin of an act that is about nobody.
     #[must_use]
     pub fn general(action: Action, actor: Actor) -> Self {
-        Self { action, subject: None, actor, details: Details::new() }
+        Self { action, subject: None, person: None, actor, details: Details::new() }
+    }
+
+    /// About this user as well: who looks for the user finds it, whatever its subject is.
+    #[must_use]
+    pub fn of_user(mut self, user: impl Into<Option<Pseudonym>>) -> Self {
+        self.person = user.into();
+        self
     }
 
     /// With one more word: see [`Details::with`].
@@ -202,19 +259,27 @@ impl Note {
     /// A note that an act about this subject was done.
     #[must_use]
     pub fn about(action: Action, subject: Pseudonym, actor: Actor) -> Self {
-        Self { action, subject: Some(subject), actor, outcome: Outcome::Done, details: Details::new() }
+        Self { subject: Some(subject), ..Self::general(action, actor) }
     }
 
     /// A note that an act about nobody was done.
     #[must_use]
     pub fn general(action: Action, actor: Actor) -> Self {
-        Self { action, subject: None, actor, outcome: Outcome::Done, details: Details::new() }
+        let details = Details::new();
+        Self { action, subject: None, person: None, actor, outcome: Outcome::Done, details }
     }
 
     /// With another outcome than done.
     #[must_use]
     pub fn ended(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
+        self
+    }
+
+    /// About this user as well: who looks for the user finds it, whatever its subject is.
+    #[must_use]
+    pub fn of_user(mut self, user: impl Into<Option<Pseudonym>>) -> Self {
+        self.person = user.into();
         self
     }
 
@@ -252,6 +317,9 @@ pub struct Entry {
     pub action: Action,
     /// To whom.
     pub subject: Option<Pseudonym>,
+    /// The user's pseudonym beside the enrollment's, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Pseudonym>,
     /// By whom.
     pub actor: Actor,
     /// How it ended; a begin has no end yet.
@@ -261,14 +329,19 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whom it is about, each once: what it is found by.
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = Pseudonym> {
+        self.subject.into_iter().chain(self.person.filter(|person| self.subject != Some(*person)))
+    }
+
     pub(crate) fn begin(at: Timestamp, begin: Begin) -> Self {
-        let Begin { action, subject, actor, details } = begin;
-        Self { at, part: Part::Begin, action, subject, actor, outcome: None, details }
+        let Begin { action, subject, person, actor, details } = begin;
+        Self { at, part: Part::Begin, action, subject, person, actor, outcome: None, details }
     }
 
     pub(crate) fn note(at: Timestamp, note: Note) -> Self {
-        let Note { action, subject, actor, outcome, details } = note;
-        Self { at, part: Part::Note, action, subject, actor, outcome: Some(outcome), details }
+        let Note { action, subject, person, actor, outcome, details } = note;
+        Self { at, part: Part::Note, action, subject, person, actor, outcome: Some(outcome), details }
     }
 
     /// The finish of the begin `self` at `position`. It repeats what the begin says, so that each can be found alone.

@@ -4,10 +4,11 @@ use crate::{
     Audit, AuditError, Details, Head, Outcome, anchor,
     appender::GROUP,
     book::Inner,
+    border,
     chain::{self, CHAIN, Checked, HEAD, HEAD_KEY, OPEN},
 };
 use model::{Clock, Timestamp};
-use records::{Records, RecordsError};
+use records::{Records, RecordsError, tables};
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicU64},
@@ -15,7 +16,7 @@ use std::{
 use store::Range;
 use tokio::{
     runtime::Handle,
-    sync::{Mutex as AsyncMutex, Notify},
+    sync::{Mutex as AsyncMutex, Notify, watch},
 };
 
 /// Rows of the chain that are read at once.
@@ -41,6 +42,9 @@ impl Audit {
         let anchor_path = anchor_path.into();
         let runtime = Handle::current();
         let stored = HEAD.get(&records, &HEAD_KEY).await?.map(|head| head.value);
+        if stored.is_none() && is_taken_out(&records).await? {
+            return Err(AuditError::Damaged { position: 1 });
+        }
         let head = stored.unwrap_or_else(|| Head::genesis(&records));
         let anchor = {
             let (records, path) = (records.clone(), anchor_path.clone());
@@ -62,6 +66,8 @@ impl Audit {
             anchored: AsyncMutex::new((head, Timestamp::MIN)),
             runtime,
             sequence: AtomicU64::new(0),
+            grown: watch::Sender::new(head.position),
+            sinks: Mutex::default(),
         };
         let book = Self { inner: Arc::new(inner) };
         // Before the first entry: from then on a missing anchor is damage.
@@ -88,18 +94,32 @@ impl Audit {
     }
 }
 
+/// Whether a book without a single entry stands beside records of people: nobody comes in, and nobody goes, without one.
+/// It was taken out then, whatever became of its anchor.
+pub(crate) async fn is_taken_out(records: &Records) -> Result<bool, RecordsError> {
+    let is_empty = async |table| {
+        let rows = records.store().scan(table, &Range::default(), 1).await.map_err(RecordsError::from)?;
+        Ok::<_, RecordsError>(rows.is_empty())
+    };
+    // An entry that waits for its position was committed together with what it tells of.
+    if !is_empty(tables::AUDIT_PENDING).await? {
+        return Ok(false);
+    }
+    for table in [tables::ENROLLMENTS, tables::ERASURES, tables::HOLDS] {
+        if !is_empty(table).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether the chain goes on from the anchor to its head without a break.
 async fn follow(records: &Records, anchor: Head, head: Head) -> Result<(), AuditError> {
-    if anchor.epoch != head.epoch {
-        return Err(AuditError::AnchorDiffers { position: anchor.position });
-    }
-    if anchor.position > head.position {
+    if anchor.epoch == head.epoch && anchor.position > head.position {
         return Err(AuditError::AnchorAhead { head: head.position, anchor: anchor.position });
     }
-    if link_at(records, anchor.position).await? != Some(anchor.link) {
-        return Err(AuditError::AnchorDiffers { position: anchor.position });
-    }
-    let mut at = anchor;
+    let mut at =
+        known_to(records, anchor).await?.ok_or(AuditError::AnchorDiffers { position: anchor.position })?;
     while at.position < head.position {
         let damaged = AuditError::Damaged { position: at.position + 1 };
         let after = (at.position > 0).then(|| at.position.to_be_bytes().to_vec());
@@ -113,7 +133,7 @@ async fn follow(records: &Records, anchor: Head, head: Head) -> Result<(), Audit
         }
         for ((position,), row) in rows {
             match chain::check(records, &at, &row.value) {
-                Checked::Follows(next) if next.position == position => at = next,
+                Checked::Follows(next, _) if next.position == position => at = next,
                 _ => return Err(AuditError::Damaged { position: at.position + 1 }),
             }
         }
@@ -121,14 +141,27 @@ async fn follow(records: &Records, anchor: Head, head: Head) -> Result<(), Audit
     if at == head { Ok(()) } else { Err(AuditError::Damaged { position: head.position + 1 }) }
 }
 
-/// The link that the chain has at `position`; `None` when there is no such entry.
-pub(crate) async fn link_at(records: &Records, position: u64) -> Result<Option<chain::Link>, AuditError> {
+/// The place in the chain from which it goes on behind what the anchor remembers: that place itself; or the latest
+/// border, if that is where the old chain is said to have ended. `None`: the chain does not know it.
+pub(crate) async fn known_to(records: &Records, anchor: Head) -> Result<Option<Head>, AuditError> {
+    if head_at(records, anchor.position).await? == Some(anchor) {
+        return Ok(Some(anchor));
+    }
+    // The process ended after the border was durable and before the anchor followed.
+    let border = border::latest(records).await?;
+    Ok(border.filter(|(_, entry)| border::old_head(entry) == Some(anchor)).map(|(head, _)| head))
+}
+
+/// Epoch and link that the chain has at `position`; `None` when there is no such entry.
+async fn head_at(records: &Records, position: u64) -> Result<Option<Head>, AuditError> {
+    let row = match CHAIN.get(records, &(position.max(1),)).await {
+        Ok(row) => row.map(|row| row.value),
+        Err(RecordsError::Damaged { .. }) => return Err(AuditError::Damaged { position: position.max(1) }),
+        Err(error) => return Err(error.into()),
+    };
     if position == 0 {
-        return Ok(Some(Head::genesis(records).link));
+        let epoch = row.map_or(chain::FIRST_EPOCH, |first| first.epoch);
+        return Ok(Some(Head::before_first(records, epoch)));
     }
-    match CHAIN.get(records, &(position,)).await {
-        Ok(row) => Ok(row.map(|row| row.value.link)),
-        Err(RecordsError::Damaged { .. }) => Err(AuditError::Damaged { position }),
-        Err(error) => Err(error.into()),
-    }
+    Ok(row.map(|row| Head { epoch: row.epoch, position, link: row.link }))
 }

@@ -1,12 +1,12 @@
 //! Reading the book.
 
 use crate::{
-    Action, Actor, Audit, AuditError, Entry,
-    chain::{self, CHAIN},
+    Action, Actor, Audit, AuditError, Entry, Link,
+    chain::{self, BY_SUBJECT, CHAIN},
     opening::ROWS,
 };
 use model::Timestamp;
-use records::RecordsError;
+use records::{Key as _, RecordsError};
 use seal::Pseudonym;
 use store::Range;
 
@@ -18,7 +18,7 @@ const LOOKED_AT: usize = 20 * ROWS;
 pub struct Filter {
     /// Of this action.
     pub action: Option<Action>,
-    /// About this subject.
+    /// About this subject or user.
     pub subject: Option<Pseudonym>,
     /// By this actor.
     pub actor: Option<Actor>,
@@ -29,9 +29,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn wants(&self, entry: &Entry) -> bool {
+    /// Whether an entry is wanted.
+    #[must_use]
+    pub fn wants(&self, entry: &Entry) -> bool {
         self.action.is_none_or(|action| action == entry.action)
-            && self.subject.is_none_or(|subject| entry.subject == Some(subject))
+            && self.subject.is_none_or(|subject| entry.subjects().any(|named| named == subject))
             && self.actor.as_ref().is_none_or(|actor| *actor == entry.actor)
             && self.from.is_none_or(|from| entry.at >= from)
             && self.until.is_none_or(|until| entry.at < until)
@@ -43,6 +45,10 @@ impl Filter {
 pub struct Listed {
     /// Its position in the chain.
     pub position: u64,
+    /// The chain's epoch when it was written.
+    pub epoch: u64,
+    /// Its link.
+    pub link: Link,
     /// The entry.
     pub entry: Entry,
 }
@@ -71,7 +77,6 @@ impl Audit {
         limit: usize,
     ) -> Result<Page, AuditError> {
         let records = &self.inner.records;
-        let epoch = self.head().await?.epoch;
         let before = until.and_then(|last| last.checked_add(1)).map(|end| end.to_be_bytes().to_vec());
         let mut page = Page { items: Vec::new(), next: None };
         let (mut last, mut looked_at) = (after, 0);
@@ -95,11 +100,11 @@ impl Audit {
                     page.next = Some(last);
                     return Ok(page);
                 }
-                let opened = chain::open(records, epoch, position, &row.value);
+                let opened = chain::open(records, position, &row.value);
                 let (_, entry) = opened.ok_or(AuditError::Damaged { position })?;
                 last = position;
                 if filter.wants(&entry) {
-                    page.items.push(Listed { position, entry });
+                    page.items.push(Listed { position, epoch: row.value.epoch, link: row.value.link, entry });
                 }
             }
             if at_end {
@@ -108,5 +113,39 @@ impl Audit {
         }
         page.next = Some(last);
         Ok(page)
+    }
+
+    /// At most `limit` of the entries about an enrollment or a user after position `after` (0 for all), oldest first,
+    /// found by their index.
+    ///
+    /// # Errors
+    /// [`AuditError::Damaged`]: an entry that the index names does not open in its place, or is about somebody else.
+    /// [`AuditError::Read`].
+    pub async fn entries_about(
+        &self,
+        subject: Pseudonym,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page, AuditError> {
+        let records = &self.inner.records;
+        let most = limit.clamp(1, LOOKED_AT);
+        let keys = BY_SUBJECT.keys(records, (subject,).encode(), Some(&(subject, after)), most + 1).await?;
+        let has_more = keys.len() > most;
+        let mut items = Vec::with_capacity(keys.len().min(most));
+        for (_, position) in keys.into_iter().take(most) {
+            let damaged = AuditError::Damaged { position };
+            let row = match CHAIN.get(records, &(position,)).await {
+                Ok(row) => row.ok_or(damaged.clone())?.value,
+                Err(RecordsError::Damaged { .. }) => return Err(damaged),
+                Err(error) => return Err(error.into()),
+            };
+            let (_, entry) = chain::open(records, position, &row).ok_or(damaged.clone())?;
+            if entry.subjects().all(|named| named != subject) {
+                return Err(damaged);
+            }
+            items.push(Listed { position, epoch: row.epoch, link: row.link, entry });
+        }
+        let next = items.last().filter(|_| has_more).map(|last| last.position);
+        Ok(Page { items, next })
     }
 }

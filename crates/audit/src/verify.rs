@@ -1,13 +1,13 @@
-//! Walking the whole chain.
+//! What is found when the whole book is looked at.
 
 use crate::{
     Audit, AuditError, Head, anchor,
-    chain::{self, CHAIN, ChainRow, Checked, HEAD, HEAD_KEY},
-    opening::{ROWS, link_at},
+    chain::{HEAD, HEAD_KEY},
+    opening::{is_taken_out, known_to},
+    walk,
 };
-use records::{Key as _, Records, RecordsError, tables};
-use std::{fmt, path::Path};
-use store::Range;
+use records::{Records, RecordsError};
+use std::{collections::BTreeSet, fmt, path::Path};
 
 /// Findings that are listed; more are only counted.
 const LISTED: usize = 1000;
@@ -35,8 +35,40 @@ pub enum Finding {
         /// Where.
         position: u64,
     },
-    /// The chain's end does not open, or is not where the last entry is.
+    /// An epoch begins or ends at this entry, and none may: a border was forged, or entries of one epoch were put into
+    /// another.
+    Border {
+        /// Where.
+        position: u64,
+    },
+    /// The chain's end does not open, or is not where the last entry is; or the like for where its epoch begins.
     HeadChanged,
+    /// The index of whom entries are about does not name this entry.
+    IndexMissing {
+        /// Which.
+        position: u64,
+    },
+    /// The index names this entry for somebody it is not about, or one that is not there.
+    IndexWrong {
+        /// Which.
+        position: u64,
+    },
+    /// A row of that index is none.
+    IndexDamaged,
+    /// A begin without a finish has lost the mark that it is open: the next start would not close it.
+    OpenMissing {
+        /// The begin.
+        position: u64,
+    },
+    /// That mark says something else than the begin.
+    OpenChanged {
+        /// The begin.
+        position: u64,
+    },
+    /// An entry that waits for its position does not open.
+    PendingChanged,
+    /// The record of how far a sink is does not open.
+    SinkChanged,
     /// The anchor knows more entries than there are: the end was cut off, or an older store was brought back.
     TailCut {
         /// The chain's last position.
@@ -68,7 +100,27 @@ impl fmt::Display for Finding {
             Self::BehindTheEnd { position } => {
                 write!(f, "audit entry {position} stands behind the end of the chain")
             }
-            Self::HeadChanged => write!(f, "the record of where the audit chain ends was changed"),
+            Self::Border { position } => {
+                write!(f, "audit entry {position} begins or ends an epoch of the chain where none may")
+            }
+            Self::HeadChanged => {
+                write!(f, "the record of where the audit chain or its epoch ends was changed")
+            }
+            Self::IndexMissing { position } => {
+                write!(f, "the index of people does not name audit entry {position}")
+            }
+            Self::IndexWrong { position } => {
+                write!(f, "the index of people names audit entry {position} for somebody it is not about")
+            }
+            Self::IndexDamaged => write!(f, "a row of the audit log's index of people is damaged"),
+            Self::OpenMissing { position } => {
+                write!(f, "audit entry {position} begins an act that never ended, and is not marked as open")
+            }
+            Self::OpenChanged { position } => {
+                write!(f, "the mark that the act of audit entry {position} is open was changed")
+            }
+            Self::PendingChanged => write!(f, "an audit entry that waits for its position was changed"),
+            Self::SinkChanged => write!(f, "the record of how far the audit log was handed on was changed"),
             Self::TailCut { head, anchor } => write!(
                 f,
                 "the audit chain ends at {head}, its anchor is at {anchor}: the end was cut off, or an older store was \
@@ -92,6 +144,8 @@ pub struct Verification {
     pub findings: Vec<Finding>,
     /// How many findings there are in all.
     pub found: u64,
+    /// Entries that are missing or do not open: nothing is known of whom they are about.
+    pub(crate) blind: BTreeSet<u64>,
 }
 
 impl Verification {
@@ -101,11 +155,30 @@ impl Verification {
         self.found == 0
     }
 
-    fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         self.found += 1;
         if self.findings.len() < LISTED {
             self.findings.push(finding);
         }
+    }
+
+    /// An entry that is missing or does not open.
+    pub(crate) fn add_blind(&mut self, position: u64, finding: Finding) {
+        self.add(finding);
+        self.blind.insert(position);
+    }
+
+    /// Entries from `first` to before `end` are missing. However many: whoever can write the head can say any number.
+    pub(crate) fn add_missing(&mut self, first: u64, end: u64) {
+        let listed = end.min(first.saturating_add(LISTED as u64));
+        for position in first..listed {
+            self.add_blind(position, Finding::Missing { position });
+        }
+        self.found += end.saturating_sub(listed);
+    }
+
+    fn is_blind_at(&self, position: u64) -> bool {
+        self.blind.contains(&position)
     }
 }
 
@@ -130,9 +203,15 @@ impl Audit {
 pub async fn verify(records: &Records, anchor_path: &Path) -> Result<Verification, AuditError> {
     // The anchor first: read after the head it could be ahead of it, because the service goes on.
     let anchor = anchor::read(records, anchor_path);
-    let mut report = Verification { head: None, checked: 0, findings: Vec::new(), found: 0 };
+    let mut report =
+        Verification { head: None, checked: 0, findings: Vec::new(), found: 0, blind: BTreeSet::new() };
     let head = match HEAD.get(records, &HEAD_KEY).await {
-        Ok(head) => Some(head.map_or_else(|| Head::genesis(records), |head| head.value)),
+        Ok(head) => {
+            if head.is_none() && is_taken_out(records).await? {
+                report.add_missing(1, 2);
+            }
+            Some(head.map_or_else(|| Head::genesis(records), |head| head.value))
+        }
         Err(RecordsError::Damaged { .. }) => {
             report.add(Finding::HeadChanged);
             None
@@ -140,7 +219,7 @@ pub async fn verify(records: &Records, anchor_path: &Path) -> Result<Verificatio
         Err(error) => return Err(error.into()),
     };
     report.head = head;
-    walk(records, head, &mut report).await?;
+    walk::walk(records, head, &mut report).await?;
     match (anchor, head) {
         (Ok(Some(anchor)), Some(head)) => compare(records, anchor, head, &mut report).await?,
         (Ok(None), Some(head)) if head.position > 0 => report.add(Finding::AnchorMissing),
@@ -157,116 +236,18 @@ async fn compare(
     head: Head,
     report: &mut Verification,
 ) -> Result<(), AuditError> {
-    if anchor.position > head.position {
+    if anchor.epoch == head.epoch && anchor.position > head.position {
         report.add(Finding::TailCut { head: head.position, anchor: anchor.position });
         return Ok(());
     }
-    match link_at(records, anchor.position).await {
-        Ok(Some(link)) if link == anchor.link && anchor.epoch == head.epoch => Ok(()),
-        // An entry that does not open is among the findings already.
-        Err(AuditError::Damaged { .. }) | Ok(None) => Ok(()),
-        Ok(Some(_)) => {
-            report.add(Finding::AnchorDiffers { position: anchor.position });
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Follows the links from the first entry. After damage it goes on with the link that is stored, so that one changed
-/// entry is one finding.
-async fn walk(records: &Records, head: Option<Head>, report: &mut Verification) -> Result<(), AuditError> {
-    let end = match head {
-        Some(head) => head.position,
-        None => last_key(records).await?,
+    let is_known = match known_to(records, anchor).await {
+        Ok(known) => known.is_some(),
+        Err(AuditError::Damaged { .. }) => true,
+        Err(error) => return Err(error),
     };
-    let mut at = Head {
-        epoch: head.map_or(Head::genesis(records).epoch, |head| head.epoch),
-        ..Head::genesis(records)
-    };
-    // Behind an entry that does not open the next link cannot be followed: it starts again from there.
-    let mut followed = true;
-    while at.position < end {
-        let position = at.position + 1;
-        report.checked += 1;
-        let row = match CHAIN.get(records, &(position,)).await {
-            Ok(row) => row,
-            Err(RecordsError::Damaged { .. }) => {
-                report.add(Finding::Changed { position });
-                (at.position, followed) = (position, false);
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let Some(row) = row else {
-            report.add(Finding::Missing { position });
-            (at.position, followed) = (position, false);
-            continue;
-        };
-        followed = step(records, &mut at, &row.value, followed, report);
-    }
-    if let Some(head) = head {
-        if followed && at.link != head.link {
-            report.add(Finding::HeadChanged);
-        }
-        behind_the_end(records, end, report).await?;
+    // An entry that is missing or does not open is among the findings already.
+    if !is_known && !report.is_blind_at(anchor.position) {
+        report.add(Finding::AnchorDiffers { position: anchor.position });
     }
     Ok(())
-}
-
-/// Looks at one row; returns whether its link can be followed.
-fn step(records: &Records, at: &mut Head, row: &ChainRow, followed: bool, report: &mut Verification) -> bool {
-    let position = at.position + 1;
-    let opens = match chain::check(records, at, row) {
-        Checked::Follows(..) => true,
-        Checked::DoesNotFollow => {
-            if followed {
-                report.add(Finding::Relinked { position });
-            }
-            true
-        }
-        Checked::DoesNotOpen => {
-            report.add(Finding::Changed { position });
-            false
-        }
-    };
-    *at = Head { position, link: row.link, ..*at };
-    opens
-}
-
-async fn last_key(records: &Records) -> Result<u64, AuditError> {
-    let mut last = 0_u64;
-    loop {
-        let keys = keys_after(records, last).await?;
-        match keys.last() {
-            Some(key) => last = *key,
-            None => return Ok(last),
-        }
-    }
-}
-
-/// Entries that were appended since the walk began are no finding: the head is read again.
-async fn behind_the_end(records: &Records, end: u64, report: &mut Verification) -> Result<(), AuditError> {
-    let mut last = end;
-    loop {
-        let keys = keys_after(records, last).await?;
-        let Some(next) = keys.last().copied() else { return Ok(()) };
-        let now = match HEAD.get(records, &HEAD_KEY).await {
-            Ok(head) => head.map_or(0, |head| head.value.position),
-            // Reported already, or when the walk is made again.
-            Err(RecordsError::Damaged { .. }) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        for position in keys.into_iter().filter(|position| *position > now) {
-            report.add(Finding::BehindTheEnd { position });
-        }
-        last = next;
-    }
-}
-
-async fn keys_after(records: &Records, last: u64) -> Result<Vec<u64>, AuditError> {
-    let range = Range { after: Some((last,).encode()), ..Range::default() };
-    let rows = records.store().scan(tables::AUDIT, &range, ROWS).await.map_err(RecordsError::from)?;
-    let keys = rows.into_iter().map(|row| <(u64,)>::decode(&row.key).map(|(position,)| position));
-    keys.collect::<Option<Vec<_>>>().ok_or(AuditError::Read(RecordsError::Damaged { table: "audit" }))
 }

@@ -2,7 +2,11 @@
 
 mod anchor;
 mod damage;
+mod epochs;
+mod flips;
+mod people;
 mod reading;
+mod sinks;
 mod strokes;
 
 use crate::{Action, Actor, Audit, AuditError, Begin, Note};
