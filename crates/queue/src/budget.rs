@@ -1,39 +1,22 @@
 //! The budget of calls to Jumio.
 
 use crate::{
+    budget_permit::{Permit, Reservation},
+    budget_rows::Asker,
+    budget_state::{State, Turn},
     desk::random,
-    job,
-    log::{Limit, MARGIN, RowKey, SlidingLog},
+    log::Limit,
 };
 use model::{Clock, Timestamp};
-use records::{Index, Records, RecordsError, tables};
+use records::{Records, RecordsError};
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::Range;
 use thiserror::Error;
 use tokio::sync::watch;
 
-const SENT: Index<RowKey> = Index::new(tables::BUDGET);
-
-/// Rows that are read at the start. There are never more than the largest limit, and a few that are not removed yet.
-const ROWS: usize = 100_000;
-
-/// A send goes out at most this long after the time in its durable row; a commit that took longer is made again. After
-/// a restart the rows count as that much younger.
-const LATEST: Duration = Duration::from_secs(1);
-
-/// The wait after a 429 without `Retry-After`; it doubles with each that follows within a minute of the last.
-const FIRST_PENALTY: Duration = Duration::from_secs(1);
-/// The longest wait after a 429 without `Retry-After`.
-const LONGEST_PENALTY: Duration = Duration::from_mins(1);
-/// The longest wait that a `Retry-After` can bring about.
-const LONGEST_ASKED_FOR: Duration = Duration::from_mins(15);
-/// A 429 this long after the last block's end is the first of a new row.
-const PENALTY_MEMORY: Duration = Duration::from_mins(1);
 /// Nobody waits longer, whatever is asked for.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
@@ -51,22 +34,27 @@ pub enum Lane {
 impl Lane {
     /// All lanes, the first one first.
     pub const ALL: [Self; 3] = [Self::Authentication, Self::Verification, Self::Batch];
-}
 
-/// The right to send once. Drop it in the moment of sending: until then it holds its place, and from then on its age
-/// counts, so that what is done between grant and sending brings no two sends closer together.
-#[must_use = "a permit is used up whether or not anything is sent; drop it in the moment of sending"]
-pub struct Permit {
-    granted: Timestamp,
-    _under_way: UnderWay,
-}
-
-impl Permit {
-    /// When it was granted.
+    /// The lane's name in metrics.
     #[must_use]
-    pub const fn granted(&self) -> Timestamp {
-        self.granted
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authentication => "authentication",
+            Self::Verification => "verification",
+            Self::Batch => "batch",
+        }
     }
+}
+
+/// How much of a budget is used at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Each limit, and how many were sent within its interval.
+    pub used: Vec<(Limit, usize)>,
+    /// Who waits for a permit.
+    pub waiting: [(Lane, usize); Lane::ALL.len()],
+    /// How long nothing is sent, because Jumio has answered 429.
+    pub blocked_for: Duration,
 }
 
 /// Why there is no permit.
@@ -94,22 +82,16 @@ impl BudgetError {
     }
 }
 
-struct State {
-    log: SlidingLog,
-    /// Who waits, by lane, the first one first.
-    lanes: [VecDeque<u64>; Lane::ALL.len()],
-    next_waiter: u64,
-    /// Durable rows that are too old to matter, and not removed yet.
-    old_rows: Vec<RowKey>,
-    penalties: u32,
-}
-
-struct Inner {
-    clock: Arc<dyn Clock>,
+pub(crate) struct Inner {
+    pub(crate) clock: Arc<dyn Clock>,
     /// `None`: in memory only.
-    records: Option<Records>,
+    pub(crate) records: Option<Records>,
+    /// Tells this process's grants from those of others on the same store.
+    pub(crate) process: u64,
+    /// Held while a grant is made durable.
+    pub(crate) granting: tokio::sync::Mutex<()>,
+    pub(crate) changed: watch::Sender<u64>,
     state: Mutex<State>,
-    changed: watch::Sender<u64>,
 }
 
 /// A budget of sends under sliding limits. Clones are the same budget.
@@ -125,14 +107,9 @@ struct Place<'a> {
     waiter: u64,
 }
 
-/// A grant that is not used yet. Dropped, also half way, it counts as sent at that moment.
-struct UnderWay {
-    inner: Arc<Inner>,
-    row: Option<RowKey>,
-}
-
 impl Budget {
-    /// A budget whose sends are durable before they are made: a restart cannot exceed it. One per store.
+    /// A budget whose sends are durable before they are made: neither a restart nor several processes on one store
+    /// exceed it together.
     ///
     /// # Errors
     /// [`BudgetError::Unavailable`] when the sends of the last minute cannot be read.
@@ -141,40 +118,43 @@ impl Budget {
         clock: Arc<dyn Clock>,
         limits: &[Limit],
     ) -> Result<Self, BudgetError> {
-        let now = clock.now();
-        let mut log = SlidingLog::new(limits, MARGIN, now);
-        let mut old_rows = Vec::new();
-        for row in SENT.scan(&records, &Range::default(), ROWS).await? {
-            // The worst that can be: it went out as late as it could, or the clock was put back since.
-            let at = (row.0.min(now) + LATEST).min(now);
-            if now.duration_since(at).unsigned_abs() > log.longest() {
-                old_rows.push(row);
-            } else {
-                log.remember(at, row);
-            }
-        }
-        Ok(Self::new(Some(records), clock, log, old_rows))
+        let budget = Self::new(Some(records), clock, limits);
+        budget.inner.read().await?;
+        Ok(budget)
     }
 
-    /// A budget that a restart forgets: for calls whose limit Jumio does not enforce strictly.
+    /// A budget that a restart forgets, without reserves: for calls whose limit Jumio does not enforce strictly.
     #[must_use]
     pub fn in_memory(clock: Arc<dyn Clock>, limits: &[Limit]) -> Self {
-        let log = SlidingLog::new(limits, MARGIN, clock.now());
-        Self::new(None, clock, log, Vec::new())
+        Self::new(None, clock, limits)
     }
 
-    fn new(records: Option<Records>, clock: Arc<dyn Clock>, log: SlidingLog, old_rows: Vec<RowKey>) -> Self {
-        let state = State { log, lanes: Default::default(), next_waiter: 0, old_rows, penalties: 0 };
+    fn new(records: Option<Records>, clock: Arc<dyn Clock>, limits: &[Limit]) -> Self {
+        let state = Mutex::new(State::new(limits, clock.now(), records.is_some()));
+        let process = records.as_ref().map(random).unwrap_or_default();
         let (changed, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { clock, records, state: Mutex::new(state), changed }) }
+        let granting = tokio::sync::Mutex::new(());
+        Self { inner: Arc::new(Inner { clock, records, process, granting, changed, state }) }
     }
 
-    /// Waits for the right to send once, for `wait_at_most`. Within a lane the first to ask is the first to get;
-    /// a lane waits until nobody waits in the lanes before it. A caller who would wait in vain is told at once.
+    /// Waits for the right to send once, for `wait_at_most`. Within a lane the first to ask is the first to get; a lane
+    /// waits until nobody waits in the lanes before it. A caller who would wait in vain is told at once. One who goes
+    /// away gives its place up.
+    ///
+    /// For what is sent at once. Where something has to be done first, take [`Budget::reserve`].
     ///
     /// # Errors
     /// [`BudgetError`].
     pub async fn acquire(&self, lane: Lane, wait_at_most: Duration) -> Result<Permit, BudgetError> {
+        self.reserve(lane, wait_at_most).await?.into_permit().await
+    }
+
+    /// As [`Budget::acquire`], a little before it may be sent, so that what has to be done first takes nothing away from
+    /// the rate.
+    ///
+    /// # Errors
+    /// [`BudgetError`].
+    pub async fn reserve(&self, lane: Lane, wait_at_most: Duration) -> Result<Reservation, BudgetError> {
         let inner = &self.inner;
         let mut changed = inner.changed.subscribe();
         let deadline = inner.clock.now() + wait_at_most.min(LONGEST_WAIT);
@@ -182,58 +162,66 @@ impl Budget {
         loop {
             changed.mark_unchanged();
             let now = inner.clock.now();
-            let next = match inner.try_grant(&place, now) {
-                Ok(under_way) => {
-                    drop(place);
-                    return under_way.make_durable().await;
-                }
-                Err(next) => next,
+            let (slot, look) = match inner.state().turn(lane, place.waiter, now) {
+                Turn::Now(slot) => (slot, None),
+                Turn::Later { slot, look } => (slot, Some(look)),
             };
-            if next > deadline || now >= deadline {
-                let retry_after = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+            if slot > deadline {
+                let retry_after = Duration::try_from(slot.duration_since(now)).unwrap_or_default();
                 return Err(BudgetError::Spent { retry_after });
             }
-            let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+            let Some(look) = look else {
+                match inner.grant(Asker::Waiter(lane, place.waiter, deadline)).await? {
+                    Some(under_way) => return Ok(Reservation::new(under_way)),
+                    // Another process was first, or somebody came who goes before.
+                    None => continue,
+                }
+            };
+            let wait = Duration::try_from(look.duration_since(now)).unwrap_or_default();
+            if wait.is_zero() {
+                // There is room; whoever goes before is being granted it just now.
+                drop(changed.changed().await);
+                continue;
+            }
             tokio::select! {
                 _ = changed.changed() => {}
-                () = inner.clock.sleep(wait.max(Duration::from_micros(1))) => {}
+                () = inner.clock.sleep(wait) => {}
             }
         }
     }
 
-    /// Jumio answered 429: nothing is sent for as long as it asks, 15 minutes at most. Without `Retry-After` it is a
-    /// second, doubling up to a minute with each that follows.
+    /// Jumio answered 429: nothing is sent for as long as it asks, 15 minutes at most. Without `Retry-After` it is five
+    /// seconds, doubling up to a minute with each that follows, until Jumio answers otherwise ([`Budget::answered`]).
     pub fn penalise(&self, retry_after: Option<Duration>) {
-        let mut state = self.inner.state();
         let now = self.inner.clock.now();
-        state.log.look_at_clock(now);
-        let in_a_row = state.log.blocked_until().is_some_and(|until| now < until + PENALTY_MEMORY);
-        // Answers to calls that were under way together are one penalty.
-        let again = state.log.blocked_until().is_none_or(|until| until <= now);
-        state.penalties = match (in_a_row, again) {
-            (false, _) => 0,
-            (true, true) => (state.penalties + 1).min(16),
-            (true, false) => state.penalties,
-        };
-        let doubling = FIRST_PENALTY.saturating_mul(1 << state.penalties).min(LONGEST_PENALTY);
-        state.log.block(now + retry_after.map_or(doubling, |asked| asked.min(LONGEST_ASKED_FOR)));
-        drop(state);
+        self.inner.state().penalise(retry_after, now);
         self.inner.notify();
     }
 
-    /// How long until a permit could be had in this lane by somebody who asked now.
+    /// Jumio answered, and not with 429.
+    pub fn answered(&self) {
+        let now = self.inner.clock.now();
+        self.inner.state().answered(now);
+    }
+
+    /// How much of it is used, and who waits, as far as this process knows.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let now = self.inner.clock.now();
+        self.inner.state().usage(now)
+    }
+
+    /// How long until something could be sent in this lane by somebody who asked now.
     #[must_use]
     pub fn wait(&self, lane: Lane) -> Duration {
-        let mut state = self.inner.state();
         let now = self.inner.clock.now();
-        state.log.look_at_clock(now);
-        let ahead = state.lanes[..=lane as usize].iter().map(VecDeque::len).sum();
-        Duration::try_from(state.log.next_free(now, ahead).duration_since(now)).unwrap_or_default()
+        let next = self.inner.state().next(lane, now);
+        Duration::try_from(next.duration_since(now)).unwrap_or_default()
     }
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -242,82 +230,39 @@ impl Inner {
     }
 
     fn enter(&self, lane: Lane) -> Place<'_> {
-        let mut state = self.state();
-        let waiter = state.next_waiter;
-        state.next_waiter += 1;
-        state.lanes[lane as usize].push_back(waiter);
-        Place { inner: self, lane, waiter }
+        Place { inner: self, lane, waiter: self.state().enter(lane) }
     }
 
-    /// Grants a send to whoever has this place, or says when it will be this place's turn.
-    fn try_grant(self: &Arc<Self>, place: &Place<'_>, now: Timestamp) -> Result<UnderWay, Timestamp> {
+    pub(crate) fn blocked_for(&self, now: Timestamp) -> Option<Duration> {
         let mut state = self.state();
         state.log.look_at_clock(now);
-        let old = state.log.forget_old(now);
-        state.old_rows.extend(old);
-        let lane = place.lane as usize;
-        let before: usize = state.lanes[..lane].iter().map(VecDeque::len).sum();
-        let in_lane = state.lanes[lane].iter().position(|waiter| *waiter == place.waiter).unwrap_or_default();
-        let next = state.log.next_free(now, before + in_lane);
-        if before + in_lane > 0 || next > now {
-            return Err(next);
-        }
-        state.log.grant();
-        Ok(UnderWay { inner: Arc::clone(self), row: None })
+        state.log.blocked_for(now)
+    }
+
+    /// What was granted goes out now.
+    pub(crate) fn goes_out(&self, id: u64) {
+        let mut state = self.state();
+        let now = self.clock.now();
+        state.log.look_at_clock(now);
+        state.log.goes_out(id, now);
+        drop(state);
+        self.notify();
+    }
+
+    /// What was granted is not sent.
+    pub(crate) fn give_back(&self, id: u64) {
+        let mut state = self.state();
+        let row = state.log.give_back(id);
+        state.old_rows.extend(row);
+        drop(state);
+        self.notify();
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.inner.state().lanes[self.lane as usize].retain(|waiter| *waiter != self.waiter);
+        self.inner.state().leave(self.lane, self.waiter);
         self.inner.notify();
-    }
-}
-
-impl UnderWay {
-    async fn make_durable(mut self) -> Result<Permit, BudgetError> {
-        let inner = Arc::clone(&self.inner);
-        let Some(records) = &inner.records else {
-            return Ok(Permit { granted: inner.clock.now(), _under_way: self });
-        };
-        loop {
-            let granted = job::whole(self.inner.clock.now());
-            let row = (granted, random(records));
-            let old_rows = std::mem::take(&mut self.inner.state().old_rows);
-            let mut commit = records.commit();
-            commit.index(&SENT, &row);
-            for old in &old_rows {
-                commit.unindex(&SENT, old);
-            }
-            if let Some(too_early) = self.row.replace(row) {
-                commit.unindex(&SENT, &too_early);
-            }
-            if let Err(error) = commit.submit().await {
-                self.inner.state().old_rows.extend(old_rows);
-                return Err(error.into());
-            }
-            if self.inner.clock.now().duration_since(granted).unsigned_abs() <= LATEST {
-                return Ok(Permit { granted, _under_way: self });
-            }
-        }
-    }
-}
-
-impl Drop for UnderWay {
-    /// Made durable or not: from here on it may be sent, or may have been.
-    fn drop(&mut self) {
-        let mut state = self.inner.state();
-        let now = self.inner.clock.now();
-        state.log.look_at_clock(now);
-        state.log.goes_out(now, self.row);
-        drop(state);
-        self.inner.notify();
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Permit({})", self.granted)
     }
 }
 

@@ -1,19 +1,22 @@
 //! Dead letters: jobs that were given up, until somebody looks at them.
 
 use crate::{
-    JobKey, Queue, QueueError,
+    JobKey, Kind, Queue, QueueError,
     job::{self, JOBS, Job},
 };
 use model::Timestamp;
-use records::{Commit, Key as _, Record, Table, tables};
+use records::{Commit, Index, Key as _, KeyPart as _, Record, Table, tables};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Range;
 
-const DEAD: Table<JobKey, DeadRow> = Table::new(tables::DEAD_LETTERS, "dead-letters");
+/// Their keys alone: counting opens none.
+static DEAD_KEYS: Index<JobKey> = Index::new(tables::DEAD_LETTERS);
+
+pub(crate) const DEAD: Table<JobKey, DeadRow> = Table::new(tables::DEAD_LETTERS, "dead-letters");
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct DeadRow {
+pub(crate) struct DeadRow {
     payload: Value,
     first_due: Timestamp,
     given_up: Timestamp,
@@ -36,6 +39,13 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Why the last try failed.
     pub reason: String,
+}
+
+impl DeadLetter {
+    fn new(key: JobKey, row: DeadRow) -> Self {
+        let DeadRow { payload, first_due, given_up, attempts, reason } = row;
+        Self { key, payload, first_due, given_up, attempts, reason }
+    }
 }
 
 /// Moves a job from the desk to the dead letters.
@@ -71,13 +81,26 @@ impl Queue {
     ) -> Result<Vec<DeadLetter>, QueueError> {
         let range = Range { after: after.map(JobKey::encode), ..Range::default() };
         let rows = DEAD.scan(&self.inner.records, &range, limit).await?;
-        Ok(rows
-            .into_iter()
-            .map(|(key, row)| {
-                let DeadRow { payload, first_due, given_up, attempts, reason } = row.value;
-                DeadLetter { key, payload, first_due, given_up, attempts, reason }
-            })
-            .collect())
+        Ok(rows.into_iter().map(|(key, row)| DeadLetter::new(key, row.value)).collect())
+    }
+
+    /// The dead letter of one job.
+    ///
+    /// # Errors
+    /// [`QueueError::Records`].
+    pub async fn dead_letter(&self, key: &JobKey) -> Result<Option<DeadLetter>, QueueError> {
+        let read = DEAD.get(&self.inner.records, key).await?;
+        Ok(read.map(|read| DeadLetter::new(key.clone(), read.value)))
+    }
+
+    /// How many dead letters of this kind there are, counted up to `at_most`.
+    ///
+    /// # Errors
+    /// [`QueueError::Records`].
+    pub async fn count_dead(&self, kind: Kind, at_most: usize) -> Result<usize, QueueError> {
+        let mut prefix = Vec::new();
+        kind.put(&mut prefix);
+        Ok(DEAD_KEYS.keys(&self.inner.records, prefix, None, at_most).await?.len())
     }
 
     /// Lays a dead letter down again as a new job, due now. If there is such a job again already, the dead letter just

@@ -18,16 +18,43 @@ pub enum Kind {
     Authentication = 10,
     /// The result of an authentication is to be deleted at Jumio. Subject: an `AuthenticationId`.
     AuthenticationDeletion = 11,
+    /// An order to purge many goes on. Subject: its id.
+    Purge = 20,
+    /// An enrollment is being erased. Subject: an `EnrollmentKey`.
+    Erasure = 21,
+    /// What is left of an erased enrollment at Jumio is to be deleted. Subject: an `EnrollmentKey`.
+    JumioDeletion = 22,
+    /// The retention sweep. Subject: nothing, there is one.
+    Retention = 23,
+    /// Burnt slots behind their backup horizon are made free, holds that are over end. Subject: nothing, there is one.
+    Housekeeping = 24,
+    /// Slots are wrapped under the active key. Subject: nothing, there is one.
+    Rewrap = 25,
+    /// An enrollment was replaced, and is to be destroyed for that. Subject: an `EnrollmentKey`.
+    Replaced = 26,
+    /// A link's time is over. Subject: its id.
+    LinkExpiry = 31,
+    /// A batch goes on. Subject: its id.
+    Batch = 32,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 14] = [
         Self::Callback,
         Self::Enrollment,
         Self::InboxEpoch,
         Self::Authentication,
         Self::AuthenticationDeletion,
+        Self::Purge,
+        Self::Erasure,
+        Self::JumioDeletion,
+        Self::Retention,
+        Self::Housekeeping,
+        Self::Rewrap,
+        Self::Replaced,
+        Self::LinkExpiry,
+        Self::Batch,
     ];
 
     /// The kind's name in logs, metrics and `/v1/status`.
@@ -39,6 +66,15 @@ impl Kind {
             Self::InboxEpoch => "inbox-epoch",
             Self::Authentication => "authentication",
             Self::AuthenticationDeletion => "authentication-deletion",
+            Self::Purge => "purge",
+            Self::Erasure => "erasure",
+            Self::JumioDeletion => "jumio-deletion",
+            Self::Retention => "retention",
+            Self::Housekeeping => "housekeeping",
+            Self::Rewrap => "rewrap",
+            Self::Replaced => "replaced",
+            Self::LinkExpiry => "link-expiry",
+            Self::Batch => "batch",
         }
     }
 }

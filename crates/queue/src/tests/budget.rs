@@ -49,6 +49,31 @@ async fn whoever_would_wait_in_vain_is_told_at_once_and_truly_when_to_come() {
 }
 
 #[tokio::test]
+async fn what_is_used_and_who_waits_can_be_looked_at() {
+    let house = House::new();
+    let budget = three_per_second(&house).await;
+    for _ in 0..2 {
+        now(&budget, Lane::Verification).await.unwrap();
+        house.clock.advance(SECOND * 3 / 5);
+    }
+    let used: Vec<_> = budget.usage().used.iter().map(|(limit, count)| (limit.count, *count)).collect();
+    assert_eq!(used, [(3, 1), (180, 2)], "the first is over a second old");
+    for _ in 0..2 {
+        now(&budget, Lane::Authentication).await.unwrap();
+    }
+    let other = budget.clone();
+    let waiting = tokio::spawn(async move { other.acquire(Lane::Batch, MINUTE).await.map(drop) });
+    settle().await;
+    assert_eq!(
+        budget.usage().waiting,
+        [(Lane::Authentication, 0), (Lane::Verification, 0), (Lane::Batch, 1)]
+    );
+    waiting.abort();
+    budget.penalise(Some(SECOND * 7));
+    assert_eq!(budget.usage().blocked_for, SECOND * 7);
+}
+
+#[tokio::test]
 async fn the_time_to_come_again_counts_those_who_wait_already() {
     let house = House::new();
     let budget = three_per_second(&house).await;
@@ -74,7 +99,7 @@ async fn lanes_go_in_their_order_and_within_a_lane_the_first_comes_first() {
     let house = House::new();
     let budget = three_per_second(&house).await;
     for _ in 0..3 {
-        now(&budget, Lane::Batch).await.unwrap();
+        now(&budget, Lane::Authentication).await.unwrap();
     }
     let order = Arc::new(Mutex::new(Vec::new()));
     for (lane, n) in [
@@ -87,8 +112,9 @@ async fn lanes_go_in_their_order_and_within_a_lane_the_first_comes_first() {
     ] {
         let (budget, order) = (budget.clone(), order.clone());
         tokio::spawn(async move {
-            let _permit = budget.acquire(lane, MINUTE).await.unwrap();
+            let place = budget.reserve(lane, MINUTE).await.unwrap();
             order.lock().unwrap().push((lane, n));
+            place.used().await.unwrap();
         });
         settle().await;
     }
@@ -105,7 +131,7 @@ async fn a_caller_who_goes_away_gives_its_place_to_the_next() {
     let house = House::new();
     let budget = three_per_second(&house).await;
     for _ in 0..3 {
-        now(&budget, Lane::Batch).await.unwrap();
+        now(&budget, Lane::Authentication).await.unwrap();
     }
     let ask = |lane| {
         let budget = budget.clone();
@@ -175,21 +201,32 @@ async fn after_a_429_nothing_is_sent_for_as_long_as_it_asks() {
 }
 
 #[tokio::test]
-async fn without_retry_after_each_further_429_doubles_the_wait_and_quiet_ends_that() {
+async fn without_retry_after_each_further_429_doubles_the_wait_and_another_answer_ends_that() {
     let house = House::new();
     let budget = three_per_second(&house).await;
     let mut waits = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..7 {
         budget.penalise(None);
         budget.penalise(None); // a second call was under way: the same penalty
-        let wait = budget.wait(Lane::Batch);
+        budget.answered(); // and a third, which was sent before: it says nothing
+        let wait = budget.wait(Lane::Authentication);
         waits.push(wait.as_secs());
         house.clock.advance(wait);
     }
-    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-    house.clock.advance(2 * MINUTE);
+    assert_eq!(waits, [5, 10, 20, 40, 60, 60, 60]);
+    house.clock.advance(Duration::from_hours(1));
+    budget.answered();
     budget.penalise(None);
-    assert_eq!(budget.wait(Lane::Batch), SECOND);
+    assert_eq!(budget.wait(Lane::Batch), 5 * SECOND);
+}
+
+#[tokio::test]
+async fn what_was_granted_before_a_429_is_not_sent_after_it() {
+    let house = House::new();
+    let budget = three_per_second(&house).await;
+    let reserved = budget.reserve(Lane::Authentication, Duration::ZERO).await.unwrap();
+    budget.penalise(Some(9 * SECOND));
+    assert_eq!(reserved.used().await, Err(BudgetError::Spent { retry_after: 9 * SECOND }));
 }
 
 #[tokio::test]
@@ -197,7 +234,7 @@ async fn a_waiting_caller_feels_a_penalty_that_comes_meanwhile() {
     let house = House::new();
     let budget = three_per_second(&house).await;
     for _ in 0..3 {
-        now(&budget, Lane::Batch).await.unwrap();
+        now(&budget, Lane::Authentication).await.unwrap();
     }
     let waiting = {
         let budget = budget.clone();
@@ -233,7 +270,7 @@ async fn the_limiter_for_retrieval_is_of_the_same_kind_and_writes_nothing() {
         now(&budget, Lane::Verification).await.unwrap();
     }
     assert!(now(&budget, Lane::Verification).await.is_err());
-    house.clock.advance(5 * SECOND + SECOND / 20);
+    house.clock.advance(5 * SECOND + SECOND / 9);
     now(&budget, Lane::Verification).await.unwrap();
     assert_eq!(house.store.commits(), 0);
 }

@@ -22,11 +22,22 @@ const LIMITS: [Limit; 2] = [Limit::per_second(3), Limit::per_minute(180)];
 const BURSTS: [Limit; 2] = [Limit::per_second(10), Limit::per_minute(60)];
 
 /// A store whose commits take as long as they are told to.
-struct SlowStore {
+pub(super) struct SlowStore {
     inner: MemoryStore,
     clock: MockClock,
-    slowest_ms: AtomicU64,
+    pub(super) slowest_ms: AtomicU64,
     rng: SeededRng,
+}
+
+impl SlowStore {
+    pub(super) fn new(clock: MockClock, seed: u64) -> Self {
+        Self { inner: MemoryStore::new(), clock, slowest_ms: AtomicU64::new(0), rng: SeededRng::new(seed) }
+    }
+
+    /// Durable rows of the budget.
+    pub(super) async fn rows(&self) -> usize {
+        self.inner.scan(records::tables::BUDGET, &Range::default(), 1000).await.unwrap().len()
+    }
 }
 
 #[async_trait]
@@ -49,6 +60,18 @@ impl Store for SlowStore {
             self.clock.sleep(Duration::from_millis(self.rng.below(slowest))).await;
         }
         version
+    }
+
+    async fn export(&self, sink: Box<dyn store::ExportSink>) -> Result<store::Transferred, StoreError> {
+        self.inner.export(sink).await
+    }
+
+    async fn import(
+        &self,
+        last: Version,
+        source: Box<dyn store::ImportSource>,
+    ) -> Result<store::Transferred, StoreError> {
+        self.inner.import(last, source).await
     }
 }
 
@@ -102,12 +125,7 @@ struct World {
 impl World {
     fn new(limits: [Limit; 2]) -> Self {
         let clock = MockClock::at("2026-11-21T12:00:00Z");
-        let store = Arc::new(SlowStore {
-            inner: MemoryStore::new(),
-            clock: clock.clone(),
-            slowest_ms: AtomicU64::new(0),
-            rng: SeededRng::new(5),
-        });
+        let store = Arc::new(SlowStore::new(clock.clone(), 5));
         let records =
             Records::new(store.clone(), Arc::new(HeldKeys::for_tests(1)), Arc::new(SeededRng::new(6)));
         Self { limits, clock, store, records, passed: Arc::default(), sends: Arc::default() }
@@ -180,7 +198,7 @@ fn abort(callers: &[tokio::task::JoinHandle<()>]) {
     }
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
@@ -211,7 +229,7 @@ fn the_minute_binds_where_the_second_does_not_and_is_used() {
         let world = World::new(BURSTS);
         let budget = world.budget().await;
         let callers: Vec<_> =
-            (0..200).map(|_| world.ask(&budget, Lane::Batch, Duration::from_hours(1))).collect();
+            (0..200).map(|_| world.ask(&budget, Lane::Authentication, Duration::from_hours(1))).collect();
         world.pass(130_000, 10).await;
         let sends = world.sends.lock().unwrap().clone();
         assert!(BURSTS.iter().all(|limit| !exceeds(&sends, *limit)));

@@ -149,6 +149,9 @@ async fn a_dead_letter_can_be_revived_given_up_again_and_forgotten() {
         assert!(lease(&queue).await.is_none());
         let dead = queue.dead_letters(None, 10).await.unwrap();
         assert_eq!((dead.len(), dead[0].reason.as_str()), (1, "hopeless"));
+        assert_eq!(queue.dead_letter(&job(1)).await.unwrap().as_ref(), dead.first());
+        assert_eq!(queue.count_dead(Kind::Enrollment, 10).await.unwrap(), 1);
+        assert_eq!(queue.count_dead(Kind::Callback, 10).await.unwrap(), 0);
         assert!(queue.dead_letters(Some(&job(1)), 10).await.unwrap().is_empty());
         if round == 0 {
             house.commit(async |commit| queue.revive(commit, &job(1)).await.map(drop)).await.unwrap();

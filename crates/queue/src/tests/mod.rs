@@ -1,10 +1,13 @@
 //! Every promise of the desk, on a store in memory and a clock that stands still.
 
 mod budget;
+mod budget_peer;
 mod budget_rates;
 mod failures;
+mod idempotency;
 mod jobs;
 mod nudges;
+mod retrievals;
 mod workers;
 
 use crate::{JobKey, Kind, Lease, Queue, QueueConfig, QueueError, RetryPolicy};
