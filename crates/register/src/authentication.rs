@@ -1,8 +1,8 @@
 //! An authentication's row.
 
-use crate::private::Sealed;
+use crate::{batch::ItemPlace, private::Sealed};
 use model::{
-    AuthenticationId, AuthenticationRef, AuthenticationState, Channel, EnrollmentRef, Timestamp,
+    AuthenticationId, AuthenticationRef, AuthenticationState, Channel, EnrollmentRef, LinkId, Timestamp,
     UserReference,
 };
 use records::{EnrollmentKey, Index, Record, Table, TransactionKey, UserKey, tables};
@@ -57,6 +57,15 @@ pub struct AuthenticationRow {
     pub asked_at: Option<Timestamp>,
     /// Jumio's HTTP status, when refused.
     pub refused_status: Option<u16>,
+    /// Whether it is a batch's own, which nobody has asked for at the door: it yields to whoever does.
+    #[serde(default)]
+    pub batch: bool,
+    /// The links whose button led here: its result is theirs.
+    #[serde(default)]
+    pub links: Vec<LinkId>,
+    /// The items of batches that led here.
+    #[serde(default)]
+    pub items: Vec<ItemPlace>,
 }
 
 /// The fields about the person and the parameters, sealed under the slot.

@@ -7,12 +7,11 @@ use crate::{
 use model::{AuthenticationId, AuthenticationRef, AuthenticationState, Timestamp, UserReference};
 use records::{Commit, EnrollmentKey, Key as _};
 use store::Range;
-use vault::VaultError;
 
-const FIELD: &str = "authentication";
+pub(crate) const FIELD: &str = "authentication";
 
 impl Register {
-    /// The authentication with the vault's id.
+    /// The authentication with the vault's id. From the moment in which its person is being purged it names nobody.
     ///
     /// # Errors
     /// [`RegisterError::WrongPerson`] when the row's own id is another one.
@@ -21,27 +20,7 @@ impl Register {
         id: AuthenticationId,
     ) -> Result<Option<Authentication>, RegisterError> {
         let Some(read) = AUTHENTICATIONS.get(&self.records, &(id,)).await? else { return Ok(None) };
-        let row = read.value.clone();
-        let private: Option<AuthenticationPrivate> = match &row.private {
-            None => None,
-            Some(sealed) => match self.open_private(row.slot, FIELD, &(id,).encode(), sealed).await {
-                Ok(private) => Some(private),
-                // The person was purged: what is left of the authentication names nobody.
-                Err(RegisterError::Vault(VaultError::Burnt)) => None,
-                Err(other) => return Err(other),
-            },
-        };
-        if let Some(private) = &private {
-            let transaction = private.reference.as_ref().map(|r| self.records.transaction_key(r));
-            let is_its_own = private.id == id
-                && transaction == row.transaction
-                && self.records.enrollment_key(&private.enrollment_reference) == row.enrollment
-                && self.records.user_key(&private.user_reference) == row.user;
-            if !is_its_own {
-                return Err(RegisterError::WrongPerson);
-            }
-        }
-        Ok(Some(Authentication { id, row, private, read }))
+        self.opened_authentication(id, read, false).await.map(Some)
     }
 
     /// The authentication with Jumio's reference.
@@ -188,6 +167,9 @@ impl Register {
         }
         if let (None, Some(transaction)) = (before.transaction, row.transaction) {
             commit.insert(&BY_TRANSACTION, &(transaction,), &id);
+        }
+        for item in &row.items {
+            Self::mark_item(commit, *item);
         }
         commit.update(&AUTHENTICATIONS, &(id,), &authentication.read, &row);
         Ok(())

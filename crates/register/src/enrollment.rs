@@ -58,8 +58,14 @@ pub struct EnrollmentRow {
     pub token_expires_at: Option<Timestamp>,
     /// Questions put to the Retrieval API while the person had not finished.
     pub polls: u32,
+    /// The first sign that the person has finished: a callback, or the Retrieval API's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
     /// When the facemap became durable here.
     pub vaulted_at: Option<Timestamp>,
+    /// When the person was onboarded, where whoever brought the facemap in says so.
+    #[serde(default)]
+    pub onboarded_at: Option<Timestamp>,
     /// When the company accepted the person and gave the original free.
     pub released_at: Option<Timestamp>,
     /// When the deletion was first asked of Jumio, unless Jumio surely did not carry it out: from then on the original
@@ -95,6 +101,9 @@ pub struct EnrollmentPrivate {
     pub contents: Option<Contents>,
     /// The reference of the enrollment that took this one's place.
     pub replaced_by: Option<EnrollmentRef>,
+    /// The company's word that a facemap which was brought in is this user's, where Jumio could not be asked any more.
+    #[serde(default)]
+    pub attestation: Option<String>,
 }
 
 impl std::fmt::Debug for EnrollmentPrivate {
@@ -138,7 +147,9 @@ impl EnrollmentRow {
             facemap_bytes: None,
             token_expires_at: None,
             polls: 0,
+            received_at: if matches!(state, EnrollmentState::Received) { Some(now) } else { None },
             vaulted_at: None,
+            onboarded_at: None,
             released_at: None,
             deletion_asked_at: None,
             deletion_confirmed_at: None,
@@ -156,6 +167,9 @@ impl EnrollmentRow {
         if self.state != state {
             self.state = state;
             self.since = now;
+            if state == EnrollmentState::Received {
+                self.received_at = Some(now);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use model::{EnrollmentRef, EnrollmentState, Timestamp, UserReference};
 use records::{Commit, EnrollmentKey, Index, Key as _, Record, UserKey, tables};
 use store::Range;
 
-const FIELD: &str = "enrollment";
+pub(crate) const FIELD: &str = "enrollment";
 
 /// Which enrollments a list is about.
 #[derive(Debug, Clone, Default)]

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 use vault::{Mode, Survey, VaultId};
 
-static IDENTITY: Table<(u8,), Identity> = Table::new(tables::META, "meta");
-const KEY: (u8,) = (0,);
+pub(crate) static IDENTITY: Table<(u8,), Identity> = Table::new(tables::META, "meta");
+pub(crate) const KEY: (u8,) = (0,);
 
 /// The format of the records that this version writes and reads.
 pub const FORMAT: u32 = 1;
 
 /// The store's word about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
-    format: u32,
-    vault: VaultId,
-    simulated: bool,
-    epoch: u64,
+pub(crate) struct Identity {
+    pub(crate) format: u32,
+    pub(crate) vault: VaultId,
+    pub(crate) simulated: bool,
+    pub(crate) epoch: u64,
 }
 
 impl Register {

@@ -1,21 +1,45 @@
 #![doc = include_str!("../README.md")]
 
+mod attempts;
 mod authentication;
 mod authentications;
+mod batch;
+mod batches;
 mod enrollment;
 mod enrollments;
 mod error;
 mod identity;
+pub mod inspect;
+mod link;
+mod links;
+mod note;
 mod private;
+mod purge;
+mod rebuild;
+mod recovery;
+mod shapes;
+mod unnamed;
 mod user;
 mod window;
 
+pub use attempts::AttemptsRow;
 pub use authentication::{Authentication, AuthenticationPrivate, AuthenticationRow};
+pub use batch::{
+    BatchRow, BatchSource, BatchState, BatchTerms, BatchTrouble, Counts, Delivery, Item, ItemOutcome,
+    ItemPlace, ItemPrivate, ItemReason, ItemRow, ItemState,
+};
 pub use enrollment::{Enrollment, EnrollmentPrivate, EnrollmentRow, IneligibleReason};
 pub use enrollments::EnrollmentFilter;
 pub use error::RegisterError;
 pub use identity::FORMAT;
+pub use link::{LINK_AUTHENTICATIONS, Link, LinkPrivate, LinkRow};
+pub use links::LinkToPurge;
+pub use note::FacemapNote;
 pub use private::Sealed;
+pub use purge::{AuthenticationToPurge, UserPlace};
+pub use recovery::{LOST_LINES, RecoveryKind, RecoveryRow};
+pub use shapes::shapes;
+pub use unnamed::UnnamedRow;
 pub use user::UserRow;
 pub use window::{WindowRow, WindowState};
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// An envelope under a slot's person key, stored inside a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed(Vec<u8>);
+pub struct Sealed(pub(crate) Vec<u8>);
 
 impl Serialize for Sealed {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
@@ -24,8 +24,11 @@ impl<'de> Deserialize<'de> for Sealed {
 }
 
 impl Register {
-    /// Seals the fields about a person for the row `record`.
-    pub(crate) async fn seal_private<T: Serialize + Sync>(
+    /// Seals fields about a person for the row `record`: burning the slot reaches them wherever they lie.
+    ///
+    /// # Errors
+    /// When the slot cannot be read, or is burnt.
+    pub async fn seal_private<T: Serialize + Sync>(
         &self,
         slot: SlotRef,
         field: &'static str,
@@ -38,7 +41,10 @@ impl Register {
     }
 
     /// Opens them. A burnt slot is an error here: whoever may meet a tombstone asks for the state first.
-    pub(crate) async fn open_private<T: DeserializeOwned>(
+    ///
+    /// # Errors
+    /// When the slot cannot be read or is burnt, or when they are not this row's.
+    pub async fn open_private<T: DeserializeOwned>(
         &self,
         slot: SlotRef,
         field: &'static str,

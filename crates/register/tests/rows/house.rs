@@ -71,13 +71,14 @@ impl House {
         let key = self.key(number);
         let slot = self.vault.prepare(SlotKind::Facemap, key.0).await.unwrap();
         let facemap = FacemapBytes::new(number.to_be_bytes().to_vec());
-        let contents = self.vault.put(slot, &reference(number), facemap).await.unwrap();
+        let contents = self.vault.put(slot, &reference(number), b"", facemap).await.unwrap();
         let private = EnrollmentPrivate {
             reference: reference(number),
             user_reference: Some(user(of)),
             customer_internal_reference: Some("shop-1".into()),
             contents: Some(contents),
             replaced_by: None,
+            attestation: None,
         };
         let user_key = self.register.records().user_key(&user(of));
         let row =
@@ -178,5 +179,8 @@ fn authentication_row(enrollment: &Enrollment, now: Timestamp) -> Authentication
         polls: 0,
         asked_at: None,
         refused_status: None,
+        batch: false,
+        links: Vec::new(),
+        items: Vec::new(),
     }
 }

@@ -5,5 +5,6 @@
 mod exchanged;
 mod house;
 mod identity;
+mod links;
 mod lists;
 mod tombstones;
