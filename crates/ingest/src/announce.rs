@@ -44,6 +44,7 @@ impl Ingest {
             customer_internal_reference: None,
             contents: None,
             replaced_by: None,
+            attestation: None,
         };
         let (state, origin) = (EnrollmentState::AwaitingUser, EnrollmentOrigin::Announced);
         self.create(private, state, origin, by, Action::EnrollmentAnnounced).await
@@ -65,12 +66,13 @@ impl Ingest {
         let row = EnrollmentRow::new(state, origin, now, slot, user);
         let mut commit = self.records().commit();
         self.register.insert_enrollment(&mut commit, row, &private).await?;
-        self.audit.note(&mut commit, Note::about(action, key.0, by.clone()));
+        let note = Note::about(action, key.0, by.clone()).of_user(user.map(|user| user.0));
+        self.audit.note(&mut commit, note);
         self.wake_enrollment(&mut commit, key, now).await?;
         match commit.submit().await {
             Err(error) if error.is_conflict() => {
                 // Somebody else was first; nobody will ever name this slot.
-                self.vault.burn(slot).await?;
+                self.vault.give_back(slot).await?;
                 Err(error.into())
             }
             other => Ok(other?),
@@ -101,7 +103,8 @@ impl Ingest {
         }
         let mut commit = self.records().commit();
         self.register.update_enrollment(&mut commit, &known).await?;
-        self.audit.note(&mut commit, Note::about(Action::EnrollmentAnnounced, known.key.0, by.clone()));
+        let note = Note::about(Action::EnrollmentAnnounced, known.key.0, by.clone());
+        self.audit.note(&mut commit, note.of_user(known.row.user.map(|user| user.0)));
         self.wake_enrollment(&mut commit, known.key, self.clock.now()).await?;
         Ok(commit.submit().await?)
     }

@@ -24,6 +24,16 @@ pub enum DeleteOriginal {
     Never,
 }
 
+/// What becomes of an enrollment whose place another one took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnReplacement {
+    /// It stays, unused, until retention or a purge.
+    #[default]
+    Keep,
+    /// It is purged.
+    PurgePrevious,
+}
+
 /// The settings of this room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestConfig {
@@ -35,6 +45,8 @@ pub struct IngestConfig {
     pub delete_original: DeleteOriginal,
     /// Whether the original of an ineligible onboarding is deleted too.
     pub delete_ineligible: bool,
+    /// What becomes of a replaced enrollment.
+    pub on_replacement: OnReplacement,
     /// When the Retrieval API is asked, counted from the start, the announcement, or the last sign of life.
     pub poll_schedule: Vec<Duration>,
     /// How long after its token's end an onboarding that nobody finished is abandoned. The queue's policy says how long
@@ -52,6 +64,7 @@ impl Default for IngestConfig {
             reference_prefixes: Vec::new(),
             delete_original: DeleteOriginal::default(),
             delete_ineligible: false,
+            on_replacement: OnReplacement::default(),
             poll_schedule: schedule.map(Duration::from_secs).to_vec(),
             retry_for: Duration::from_hours(72),
             wait: Duration::from_secs(10),

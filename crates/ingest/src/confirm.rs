@@ -8,6 +8,7 @@ use crate::{
 use audit::{Action, Actor, Details, Note, Outcome};
 use jumio::{JumioError, Progress, ScanDetails, ScanState};
 use model::{EnrollmentOrigin, EnrollmentState};
+use notify::EventKind;
 use register::{Enrollment, IneligibleReason};
 
 impl Ingest {
@@ -22,7 +23,7 @@ impl Ingest {
     /// Asks for the details and decides.
     pub(crate) async fn confirm(&self, mut enrollment: Enrollment) -> Result<Step, IngestError> {
         let reference = Self::person(&enrollment)?.reference;
-        self.draw_retrieval().await?;
+        self.draw_retrieval(&enrollment).await?;
         let details = match self.heard(self.jumio.scan_details(reference).await) {
             Err(IngestError::Jumio(JumioError::NotFound)) => return self.confirm_by_status(enrollment).await,
             answered => answered?,
@@ -44,13 +45,16 @@ impl Ingest {
             self.judge(&mut commit, &mut enrollment, &details)?
         };
         self.register.update_enrollment(&mut commit, &enrollment).await?;
+        if enrollment.row.state == EnrollmentState::Ineligible {
+            self.tell(&mut commit, EventKind::EnrollmentIneligible, &enrollment).await?;
+        }
         Ok(Step::new(commit, then))
     }
 
     /// There are no details: not yet, no longer, or there is no such transaction. The status says which.
     async fn confirm_by_status(&self, mut enrollment: Enrollment) -> Result<Step, IngestError> {
         let reference = Self::person(&enrollment)?.reference;
-        self.draw_retrieval().await?;
+        self.draw_retrieval(&enrollment).await?;
         let progress = match self.heard(self.jumio.scan_status(reference).await) {
             Ok(state) => state.progress(),
             Err(IngestError::Jumio(JumioError::NotFound)) => Progress::Waiting,
@@ -102,6 +106,7 @@ impl Ingest {
             Err(reasons) => {
                 enrollment.row.enter(EnrollmentState::Ineligible, now);
                 let note = Note::about(Action::EnrollmentIneligible, enrollment.key.0, Actor::System);
+                let note = note.of_user(enrollment.row.user.map(|user| user.0));
                 let words: Vec<String> = reasons.iter().map(|reason| format!("{reason:?}")).collect();
                 self.audit.note(commit, note.with("reasons", words.join(", ")));
                 enrollment.row.reasons = reasons;
@@ -129,7 +134,7 @@ impl Ingest {
 }
 
 /// Jumio says that it ended, and has nothing to show: nobody finished it.
-fn has_no_data(details: &ScanDetails) -> bool {
+pub(crate) fn has_no_data(details: &ScanDetails) -> bool {
     match details.state.progress() {
         Progress::Lapsed => true,
         _ => details.state == ScanState::Failed && details.verification_status.is_none(),

@@ -1,35 +1,78 @@
-//! Epochs: the raw callbacks of an hour are sealed under a slot of their own, which is burnt once they are settled.
-//! Burning reaches every copy of the bodies, in old segments of the store and in backups too (DESIGN §3.4).
+//! Epochs: raw callbacks are sealed under a slot of their own, which is burnt once they are settled. Burning reaches
+//! every copy of the bodies, in old segments of the store and in backups too (DESIGN §3.4).
+//!
+//! An epoch's number is the generation of its slot, which never repeats. An hour begins with a new one, and so does
+//! every round of a purge that has something to burn.
 
 use crate::{
     Ingest, IngestError, inbox,
-    inbox::{BY_STATE, Bytes, CallbackState, EPOCHS, EpochRow, INBOX, InboxRow, PART_BYTES, PARTS},
+    inbox::{Bytes, CallbackState, EPOCHS, EpochRow, InboxRow, PART_BYTES, PARTS},
 };
 use jiff::Timestamp;
+use jumio::Subject;
 use model::CallbackId;
-use records::{Commit, Key as _, Record};
-use std::sync::Arc;
-use store::Range;
-use vault::{EpochKey, SlotKind, VaultError};
+use records::{Commit, Key as _, Record, RecordsError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use store::{Range, StoreError};
+use vault::{EpochKey, SlotKind, SlotRef, VaultError};
 use zeroize::Zeroizing;
 
 const HOUR_SECONDS: i64 = 3600;
-const PAGE: usize = 200;
-/// Numbers that a clock which was turned back may have to skip.
-const SKIPS: u64 = 48;
+/// Transactions that an epoch remembers by name; above it, it may hold anything.
+const MOST_NAMES: usize = 10_000;
 
-/// The epoch that new callbacks are sealed under.
+/// The epoch that callbacks are sealed under now.
 pub(crate) struct OpenEpoch {
     hour: u64,
     pub(crate) number: u64,
-    key: EpochKey,
+    pub(crate) key: EpochKey,
     read: Record<EpochRow>,
+    holds: Mutex<Holds>,
+}
+
+/// What was ever sealed under an epoch, whether it is still there or not.
+enum Holds {
+    /// Bodies about these transactions, which were moved here and read on the way.
+    Only(HashSet<Subject>),
+    /// Bodies that nobody has read.
+    Anything,
 }
 
 impl OpenEpoch {
     /// Demands that the epoch is still open when the commit is made: nothing can be sealed under a burnt one.
     pub(crate) fn require_open(&self, commit: &mut Commit) {
         commit.require(&EPOCHS, &(self.number,), Some(&self.read));
+    }
+
+    /// A body that nobody has read is about to be sealed under it.
+    pub(crate) fn takes_anything(&self) {
+        *self.holds() = Holds::Anything;
+    }
+
+    /// A body that names these transactions is about to be sealed under it.
+    pub(crate) fn takes(&self, names: &[Subject]) {
+        let mut holds = self.holds();
+        if let Holds::Only(held) = &mut *holds {
+            held.extend(names);
+            if held.len() > MOST_NAMES {
+                *holds = Holds::Anything;
+            }
+        }
+    }
+
+    /// Whether a body about one of these transactions may ever have been sealed under it.
+    pub(crate) fn may_hold(&self, about: &HashSet<Subject>) -> bool {
+        match &*self.holds() {
+            Holds::Only(held) => !held.is_disjoint(about),
+            Holds::Anything => true,
+        }
+    }
+
+    fn holds(&self) -> MutexGuard<'_, Holds> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,48 +89,103 @@ pub(crate) fn end_of(hour: u64) -> Timestamp {
 }
 
 impl Ingest {
-    /// The epoch for callbacks that come now. The first of an hour makes it; others wait for that.
+    /// The epoch for callbacks that come now. The first one who needs it makes it; others wait for that.
     pub(crate) async fn current_epoch(&self) -> Result<Arc<OpenEpoch>, IngestError> {
         let hour = hour_of(self.clock.now());
         let mut held = self.epoch.lock().await;
         if let Some(epoch) = held.as_ref().filter(|epoch| epoch.hour == hour) {
             return Ok(Arc::clone(epoch));
         }
-        let mut number = hour;
-        let epoch = loop {
-            match EPOCHS.get(self.records(), &(number,)).await? {
-                Some(read) if !read.value.closing => break self.opened(hour, number, read).await?,
-                // The clock was turned back into an hour that is being closed: the next number serves as well.
-                Some(_) if number < hour + SKIPS => number += 1,
-                Some(_) => return Err(IngestError::Busy),
-                None => break self.begin_epoch(hour, number).await?,
-            }
+        let epoch = match self.epoch_of_earlier_process(hour).await? {
+            Some(epoch) => epoch,
+            None => self.begin_epoch(hour).await?,
         };
         let epoch = Arc::new(epoch);
         *held = Some(Arc::clone(&epoch));
         Ok(epoch)
     }
 
-    /// Forgets the epoch in memory: it was closed in the meantime, perhaps.
-    pub(crate) async fn forget_epoch(&self) {
-        *self.epoch.lock().await = None;
+    /// The epoch in memory, if there is one.
+    pub(crate) async fn held_epoch(&self) -> Option<Arc<OpenEpoch>> {
+        self.epoch.lock().await.clone()
     }
 
-    async fn begin_epoch(&self, hour: u64, number: u64) -> Result<OpenEpoch, IngestError> {
-        let subject = self.records().keys().pseudonyms().of("inbox epoch", &number.to_be_bytes());
+    /// Lets go of an epoch in memory: it was closed or changed in the meantime.
+    pub(crate) async fn forget_epoch(&self, number: u64) {
+        self.epoch.lock().await.take_if(|held| held.number == number);
+    }
+
+    async fn epoch_of_earlier_process(&self, hour: u64) -> Result<Option<OpenEpoch>, IngestError> {
+        for (number, read) in self.epochs().await? {
+            if read.value.hour != hour || read.value.closing {
+                continue;
+            }
+            if let Some(key) = self.epoch_key(read.value.slot).await? {
+                let holds = Mutex::new(Holds::Anything);
+                return Ok(Some(OpenEpoch { hour, number, key, read, holds }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The key of an epoch. `None` when its slot is burnt, or somebody else's since: the store is older than that.
+    async fn epoch_key(&self, slot: SlotRef) -> Result<Option<EpochKey>, IngestError> {
+        match self.vault.epoch_key(slot).await {
+            Ok(key) => Ok(Some(key)),
+            Err(VaultError::Burnt | VaultError::NoSuchSlot) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Whether nothing under this slot opens any more.
+    pub(crate) async fn is_burnt(&self, slot: SlotRef) -> Result<bool, IngestError> {
+        Ok(self.epoch_key(slot).await?.is_none())
+    }
+
+    async fn begin_epoch(&self, hour: u64) -> Result<OpenEpoch, IngestError> {
+        // What cannot be stored needs no slot.
+        if let Some(trouble) = self.records().store().trouble() {
+            return Err(RecordsError::Store(trouble).into());
+        }
+        let subject = self.records().keys().pseudonyms().of("inbox epoch", &hour.to_be_bytes());
         let slot = self.vault.prepare(SlotKind::InboxEpoch, subject).await?;
+        let number = slot.generation;
         let mut commit = self.records().commit();
-        commit.insert(&EPOCHS, &(number,), &EpochRow { slot, closing: false });
-        self.enqueue_epoch(&mut commit, number).await?;
-        commit.submit().await?;
+        commit.insert(&EPOCHS, &(number,), &EpochRow { slot, hour, closing: false, early: false });
+        self.enqueue_epoch(&mut commit, hour, end_of(hour)).await?;
+        if let Err(error) = commit.submit().await {
+            if error.is_conflict() || matches!(error, RecordsError::Store(StoreError::NoSpace)) {
+                // Nothing names it, and nothing will.
+                self.vault.burn(slot).await?;
+            }
+            return Err(error.into());
+        }
         self.vault.make_live(slot).await?;
         let read = EPOCHS.get(self.records(), &(number,)).await?.ok_or(IngestError::DamagedCallback)?;
-        self.opened(hour, number, read).await
+        let key = self.vault.epoch_key(slot).await?;
+        Ok(OpenEpoch { hour, number, key, read, holds: Mutex::new(Holds::Only(HashSet::new())) })
     }
 
-    async fn opened(&self, hour: u64, number: u64, read: Record<EpochRow>) -> Result<OpenEpoch, IngestError> {
-        let key = self.vault.epoch_key(read.value.slot).await?;
-        Ok(OpenEpoch { hour, number, key, read })
+    /// All epochs whose slots are still needed.
+    pub(crate) async fn epochs(&self) -> Result<Vec<(u64, Record<EpochRow>)>, IngestError> {
+        let rows = EPOCHS.scan(self.records(), &Range::default(), usize::MAX).await?;
+        Ok(rows.into_iter().map(|((number,), read)| (number, read)).collect())
+    }
+
+    /// Whether an epoch of this hour is still needed.
+    pub(crate) async fn has_epoch_of(&self, hour: u64) -> Result<bool, IngestError> {
+        Ok(self.epochs().await?.iter().any(|(_, read)| read.value.hour == hour))
+    }
+
+    /// Marks an epoch for an early end: what was just judged is not to lie under it for the rest of the hour.
+    pub(crate) async fn end_early(&self, commit: &mut Commit, number: u64) -> Result<(), IngestError> {
+        let Some(read) = EPOCHS.get(self.records(), &(number,)).await? else { return Ok(()) };
+        if read.value.early || read.value.closing {
+            return Ok(());
+        }
+        let row = EpochRow { early: true, ..read.value.clone() };
+        commit.update(&EPOCHS, &(number,), &read, &row);
+        self.enqueue_epoch(commit, row.hour, self.clock.now()).await
     }
 
     /// Seals a body into a row, and what does not fit there into further rows of the same commit.
@@ -116,11 +214,7 @@ impl Ingest {
     ) -> Result<Option<Zeroizing<Vec<u8>>>, IngestError> {
         let Some(head) = &row.body else { return Err(IngestError::DamagedCallback) };
         let Some(epoch) = EPOCHS.get(self.records(), &(row.epoch,)).await? else { return Ok(None) };
-        let key = match self.vault.epoch_key(epoch.value.slot).await {
-            Ok(key) => key,
-            Err(VaultError::Burnt) => return Ok(None),
-            Err(other) => return Err(other.into()),
-        };
+        let Some(key) = self.epoch_key(epoch.value.slot).await? else { return Ok(None) };
         let mut sealed = head.0.clone();
         for part in 0..row.parts {
             match PARTS.get(self.records(), &(id, part)).await? {
@@ -146,120 +240,6 @@ impl Ingest {
         row.body = None;
         row.parts = 0;
         Ok(())
-    }
-
-    /// Burns the slots of all hours but the current one. What is still pending or dead there moves to the current epoch
-    /// first. Gives back how many were burnt. It may be interrupted anywhere and repeated.
-    ///
-    /// # Errors
-    /// When the store or the vault fails; nothing is lost then.
-    pub async fn close_epochs(&self) -> Result<u32, IngestError> {
-        let rows = EPOCHS.scan(self.records(), &Range::default(), PAGE).await?;
-        // Read after the rows: none of them is of an hour that begins in between.
-        let now_hour = hour_of(self.clock.now());
-        let held =
-            self.epoch.lock().await.as_ref().filter(|held| held.hour == now_hour).map(|held| held.number);
-        let mut burnt = 0;
-        for ((number,), read) in rows {
-            // One of an hour that lies ahead is from before the clock was put back, unless it stands in for this hour.
-            if number != now_hour && Some(number) != held {
-                self.close_epoch(number, read).await?;
-                burnt += 1;
-            }
-        }
-        Ok(burnt)
-    }
-
-    async fn close_epoch(&self, number: u64, mut read: Record<EpochRow>) -> Result<(), IngestError> {
-        if !read.value.closing {
-            let mut commit = self.records().commit();
-            let closing = EpochRow { closing: true, ..read.value.clone() };
-            commit.update(&EPOCHS, &(number,), &read, &closing);
-            commit.submit().await?;
-            read = EPOCHS.get(self.records(), &(number,)).await?.ok_or(IngestError::DamagedCallback)?;
-        }
-        self.forget_epoch().await;
-        // Pending twice: what is laid out again from the dead ones in the meantime is pending at the second look.
-        for state in [CallbackState::Pending, CallbackState::Dead, CallbackState::Pending] {
-            self.move_bodies(number, state).await?;
-        }
-        self.vault.burn(read.value.slot).await?;
-        let mut commit = self.records().commit();
-        commit.remove(&EPOCHS, &(number,), &read);
-        Ok(commit.submit().await?)
-    }
-
-    async fn move_bodies(&self, number: u64, state: CallbackState) -> Result<(), IngestError> {
-        let mut after = None;
-        loop {
-            let keys =
-                BY_STATE.keys(self.records(), (state.number(),).encode(), after.as_ref(), PAGE).await?;
-            let Some(last) = keys.last() else { return Ok(()) };
-            after = Some(*last);
-            for (_, _, id) in keys {
-                self.move_body(number, id).await?;
-            }
-        }
-    }
-
-    /// Seals one body anew under the current epoch, if it is still under the epoch `number`.
-    async fn move_body(&self, number: u64, id: CallbackId) -> Result<(), IngestError> {
-        for _ in 0..crate::ATTEMPTS {
-            let Some(read) = INBOX.get(self.records(), &(id,)).await? else { return Ok(()) };
-            if read.value.epoch != number || read.value.body.is_none() {
-                return Ok(());
-            }
-            if read.value.state == CallbackState::Dead && read.value.received_at < self.inbox_horizon() {
-                match self.drop_dead_body(id, &read).await {
-                    Err(error) if error.is_conflict() => continue,
-                    other => return other,
-                }
-            }
-            let Some(body) = self.open_body(id, &read.value).await? else { continue };
-            let epoch = self.current_epoch().await?;
-            let mut commit = self.records().commit();
-            let mut row = read.value.clone();
-            // The same number of parts under the same keys: they are replaced, not added.
-            let sealed = epoch.key.seal(self.rng.as_ref(), id.as_bytes(), &body);
-            let (head, rest) = sealed.split_at(sealed.len().min(PART_BYTES));
-            for (part, bytes) in (0u64..).zip(rest.chunks(PART_BYTES)) {
-                let old = PARTS.get(self.records(), &(id, part)).await?;
-                commit.upsert(&PARTS, &(id, part), old.as_ref(), &Bytes(bytes.to_vec()));
-            }
-            row.body = Some(Bytes(head.to_vec()));
-            row.epoch = epoch.number;
-            epoch.require_open(&mut commit);
-            commit.update(&INBOX, &(id,), &read, &row);
-            match commit.submit().await {
-                Err(error) if error.is_conflict() => self.forget_epoch().await,
-                other => return Ok(other?),
-            }
-        }
-        Err(IngestError::Busy)
-    }
-
-    /// Whether the epoch's slot is still needed.
-    pub(crate) async fn has_epoch(&self, number: u64) -> Result<bool, IngestError> {
-        Ok(EPOCHS.get(self.records(), &(number,)).await?.is_some())
-    }
-
-    /// Burns epochs' slots that no row names: a crash came between the slot and its row.
-    pub(crate) async fn burn_unnamed_epochs(&self) -> Result<u32, IngestError> {
-        let named = EPOCHS.scan(self.records(), &Range::default(), usize::MAX).await?;
-        let mut burnt = 0;
-        let mut from = Some(0);
-        while let Some(start) = from {
-            let page = self.vault.slots(start).await?;
-            for view in page.views {
-                let is_named = named.iter().any(|(_, read)| read.value.slot == view.slot);
-                if view.kind == SlotKind::InboxEpoch && view.status != vault::SlotStatus::Burnt && !is_named {
-                    self.vault.burn(view.slot).await?;
-                    burnt += 1;
-                }
-            }
-            from = page.next;
-        }
-        Ok(burnt)
     }
 
     /// How many callbacks are in a state, counted up to `most`, and when the oldest came.

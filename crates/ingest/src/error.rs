@@ -40,6 +40,26 @@ pub enum IngestError {
     /// What `replaces` names is not the user's current enrollment. Nothing was changed.
     #[error("`replaces` does not name the user's current enrollment; nothing was changed")]
     ReplacesNotCurrent,
+    /// Another facemap is held under this reference, or Jumio's is another one. Nothing was stored.
+    #[error("these bytes are not the facemap of this enrollment; nothing was stored")]
+    ContentDiffers,
+    /// Jumio has the transaction, and the person has not finished it. Nothing was stored; repeat when it is finished.
+    #[error("this transaction is not finished at Jumio; nothing was stored, repeat when it is")]
+    NotFinished,
+    /// Jumio has the transaction and does not give out its facemap, or the other way round, so nobody can compare.
+    /// Nothing was stored; delete what is left there, or repeat later.
+    #[error(
+        "Jumio still knows this transaction but does not show all of it, so the facemap cannot be compared; nothing was stored: repeat later, or delete the transaction at Jumio first"
+    )]
+    NotComparable,
+    /// Jumio has nothing of this transaction any more. Somebody must stand for whose facemap it is.
+    #[error(
+        "Jumio no longer has this transaction, so nobody can confirm whose facemap this is; nothing was stored: send an attestation of 1 to 500 printable characters"
+    )]
+    AttestationNeeded,
+    /// Jumio could not be asked about the original. Nothing was stored; repeat later.
+    #[error("Jumio could not be asked about the original ({0}); nothing was stored, repeat later")]
+    Unconfirmed(JumioError),
     /// Jumio's budget is spent for the moment. Nothing was sent.
     #[error("the budget of requests to Jumio is spent for the moment; repeat later")]
     Budget {
@@ -67,6 +87,12 @@ pub enum IngestError {
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// No callback has this id, or it was removed 30 days after it came.
+    #[error("no callback has this id; those that were judged are kept for 30 days")]
+    UnknownCallback,
+    /// The body is gone, because the callback was judged or kept for too long. Nothing was changed.
+    #[error("this callback was judged, or kept for too long: its body is gone, so it cannot be judged again")]
+    BodyGone,
     /// A stored callback is not what this version wrote.
     #[error("a stored callback cannot be read; run `facemap-vault verify`")]
     DamagedCallback,
@@ -114,7 +140,7 @@ impl IngestError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Budget { .. } | Self::Busy => true,
+            Self::Budget { .. } | Self::Busy | Self::Unconfirmed(_) => true,
             Self::Jumio(error) => error.is_retryable() && !error.outcome_is_unknown(),
             Self::Records(error) => error.is_retryable(),
             Self::Vault(error) => error.is_retryable(),
@@ -127,7 +153,13 @@ impl IngestError {
             | Self::UserReferenceDiffers
             | Self::ReplacementNeedsProof
             | Self::ReplacesNotCurrent
+            | Self::ContentDiffers
+            | Self::NotFinished
+            | Self::NotComparable
+            | Self::AttestationNeeded
             | Self::Register(_)
+            | Self::UnknownCallback
+            | Self::BodyGone
             | Self::DamagedCallback
             | Self::Inconsistent { .. } => false,
         }

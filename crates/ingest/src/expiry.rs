@@ -2,10 +2,10 @@
 
 use crate::{
     Ingest, IngestError,
-    inbox::{BY_STATE, CallbackState, INBOX, InboxRow},
+    inbox::{BY_STATE, CallbackState, INBOX},
 };
-use model::{CallbackId, Timestamp};
-use records::{Key as _, Record};
+use model::Timestamp;
+use records::Key as _;
 use std::time::Duration;
 use store::Range;
 
@@ -46,18 +46,5 @@ impl Ingest {
             }
         }
         Ok(left == 0)
-    }
-
-    /// Gives up the body of a callback that could not be judged. Its row stays.
-    pub(crate) async fn drop_dead_body(
-        &self,
-        id: CallbackId,
-        read: &Record<InboxRow>,
-    ) -> Result<(), IngestError> {
-        let mut row = read.value.clone();
-        let mut commit = self.records().commit();
-        self.drop_body(&mut commit, id, &mut row).await?;
-        commit.update(&INBOX, &(id,), read, &row);
-        Ok(commit.submit().await?)
     }
 }

@@ -5,14 +5,17 @@
 
 use crate::{
     Ingest, IngestError,
-    config::DeleteOriginal,
+    config::{DeleteOriginal, OnReplacement},
     step::{Step, Then, trouble},
 };
 use audit::{Action, Actor, Begin, Details, Note, Outcome, Stroke};
 use jumio::JumioError;
 use model::{EnrollmentState, UserReference};
+use notify::EventKind;
+use queue::{JobKey, Kind};
 use records::{Commit, EnrollmentKey, Record, UserKey};
 use register::{Enrollment, EnrollmentFilter, UserRow};
+use serde_json::Value;
 use std::time::Duration;
 
 /// Between two looks at an original that the vault does not delete itself.
@@ -94,7 +97,7 @@ impl Ingest {
         read: Option<&Record<UserRow>>,
     ) -> Result<Step, IngestError> {
         self.read_back(&enrollment).await?;
-        self.draw_retrieval().await?;
+        self.draw_retrieval(&enrollment).await?;
         let is_first = enrollment.row.deletion_asked_at.is_none();
         let stroke = self.begin_deletion(&enrollment).await?;
         let mut enrollment = match self.mark_asked(enrollment, user, read).await {
@@ -154,6 +157,7 @@ impl Ingest {
     /// Writes the deletion down.
     async fn begin_deletion(&self, enrollment: &Enrollment) -> Result<Stroke, IngestError> {
         let begin = Begin::about(Action::OriginalDeletion, enrollment.key.0, Actor::System);
+        let begin = begin.of_user(enrollment.row.user.map(|user| user.0));
         Ok(self.audit.begin(begin.with("state", enrollment.row.state)).await?)
     }
 
@@ -168,7 +172,7 @@ impl Ingest {
 
     /// Writes the deletion of an original that nobody claims down, then asks Jumio for it.
     pub(crate) async fn delete_at_jumio(&self, enrollment: &Enrollment) -> Result<Stroke, IngestError> {
-        self.draw_retrieval().await?;
+        self.draw_retrieval(enrollment).await?;
         let stroke = self.begin_deletion(enrollment).await?;
         if let Err(error) = self.ask_deletion(enrollment).await {
             self.audit.finish_alone(&stroke, outcome_of(&error), Details::new()).await?;
@@ -180,7 +184,7 @@ impl Ingest {
     /// Asks whether the facemap's address answers 404, and if so finishes.
     async fn look_for_original(&self, mut enrollment: Enrollment) -> Result<Step, IngestError> {
         let reference = Self::person(&enrollment)?.reference;
-        self.draw_retrieval().await?;
+        self.draw_retrieval(&enrollment).await?;
         if self.heard(self.jumio.facemap_is_gone(reference).await)? {
             return self.make_ready(enrollment).await;
         }
@@ -217,7 +221,10 @@ impl Ingest {
         enrollment.row.original_deleted_at = Some(now);
         enrollment.row.trouble = None;
         self.register.update_enrollment(&mut commit, &enrollment).await?;
-        self.audit.note(&mut commit, Note::about(Action::EnrollmentReady, enrollment.key.0, Actor::System));
+        self.tell(&mut commit, EventKind::EnrollmentReady, &enrollment).await?;
+        let note = Note::about(Action::EnrollmentReady, enrollment.key.0, Actor::System);
+        self.audit.note(&mut commit, note.of_user(user.0));
+        self.count_ready(&mut commit, &enrollment.row);
         self.wake_others(&mut commit, &enrollment).await?;
         Ok(Step::new(commit, Then::Rest))
     }
@@ -253,10 +260,18 @@ impl Ingest {
         if let Some(person) = &mut old.private {
             person.replaced_by = Some(Self::person(new)?.reference);
         }
-        self.audit.note(commit, Note::about(Action::EnrollmentReplaced, old.key.0, Actor::System));
+        let note = Note::about(Action::EnrollmentReplaced, old.key.0, Actor::System);
+        self.audit.note(commit, note.of_user(new.row.user.map(|user| user.0)));
         // A tombstone's row keeps its sealed fields as they are; nothing can be sealed under a burnt slot.
         if old.private.is_some() {
+            // In the slot before in the record, as everything that a rebuild must know.
+            self.vault.mark_replaced(old.row.slot, true).await?;
             self.register.update_enrollment(commit, &old).await?;
+            self.tell(commit, EventKind::EnrollmentReplaced, &old).await?;
+            if self.config.on_replacement == OnReplacement::PurgePrevious {
+                let job = JobKey::new(Kind::Replaced, &old.key);
+                self.queue.schedule(commit, &job, self.clock.now(), Value::Null).await?;
+            }
         }
         Ok(())
     }

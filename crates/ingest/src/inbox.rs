@@ -97,6 +97,21 @@ pub enum CallbackOutcome {
 }
 
 impl CallbackOutcome {
+    /// The spelling in the API and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::AlreadyKnown => "already-known",
+            Self::Adopted => "adopted",
+            Self::Tombstone => "tombstone",
+            Self::Followed => "followed",
+            Self::Foreign => "foreign",
+            Self::WrongToken => "wrong-token",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// The state that the callback rests in afterwards.
     pub(crate) const fn state(self) -> CallbackState {
         match self {
@@ -136,13 +151,19 @@ pub struct InboxRow {
     pub unknown_values: u32,
 }
 
-/// An hour's slot, for as long as it is needed.
+/// An epoch, for as long as its slot is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EpochRow {
-    /// The slot whose secret opens the hour's bodies.
+    /// The slot whose secret opens the epoch's bodies.
     pub(crate) slot: SlotRef,
+    /// The hour that it was begun in, and ends with. A row of an earlier version names none: it is over.
+    #[serde(default)]
+    pub(crate) hour: u64,
     /// Nothing new is sealed under it: it is about to be burnt.
     pub(crate) closing: bool,
+    /// It ends before its hour: it holds what came too late for a purge.
+    #[serde(default)]
+    pub(crate) early: bool,
 }
 
 /// Sealed bytes inside a row.

@@ -7,10 +7,14 @@ use crate::{
 use async_trait::async_trait;
 use audit::{Action, Actor, Note, Outcome};
 use jumio::JumioError;
-use model::{AuthenticationId, CallbackId, EnrollmentState};
-use queue::{BudgetError, Failure, Handler, HandlerError, JobKey, Kind, Lane, Lease, QueueError, Retried};
+use model::{AuthenticationId, CallbackId, EnrollmentOrigin, EnrollmentState};
+use notify::EventKind;
+use queue::{
+    BudgetError, Failure, Handler, HandlerError, JobKey, Kind, Lane, Lease, QueueError, Retried,
+    RetrievalLane,
+};
 use records::{Commit, EnrollmentKey};
-use register::Enrollment;
+use register::{Enrollment, EnrollmentRow};
 use serde_json::Value;
 use std::time::Duration;
 use vault::VaultError;
@@ -18,7 +22,7 @@ use vault::VaultError;
 const KINDS: [Kind; 3] = [Kind::Callback, Kind::Enrollment, Kind::InboxEpoch];
 /// How long a job waits in its hand for the retrieval budget.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long after the end of an hour its epoch is looked at.
+/// How long after its end an epoch is looked at: bodies that came in its last moments are judged by then, as a rule.
 const AFTER_THE_HOUR: Duration = Duration::from_mins(1);
 
 #[async_trait]
@@ -31,7 +35,8 @@ impl Handler for Ingest {
         for _ in 0..ATTEMPTS {
             let done = match lease.kind() {
                 Kind::Callback => self.handle_callback(lease).await,
-                Kind::Enrollment => self.handle_enrollment(lease).await,
+                // Boxed: it is the largest of them, and every job would be as large.
+                Kind::Enrollment => Box::pin(self.handle_enrollment(lease)).await,
                 Kind::InboxEpoch => self.handle_epoch(lease).await,
                 kind => Err(QueueError::Unreadable { kind }.into()),
             };
@@ -99,14 +104,14 @@ impl Ingest {
     }
 
     async fn handle_epoch(&self, lease: &Lease) -> Result<(), IngestError> {
-        let number: u64 = lease.subject()?;
+        let hour: u64 = lease.subject()?;
         self.close_epochs().await?;
         let has_more = self.expire_callbacks().await?;
         let mut commit = self.records().commit();
         if has_more {
             lease.again_at(&mut commit, self.clock.now() + AFTER_THE_HOUR).await?;
-        } else if self.has_epoch(number).await? {
-            let due = self.clock.now().max(epoch::end_of(number)) + AFTER_THE_HOUR;
+        } else if self.has_epoch_of(hour).await? {
+            let due = self.clock.now().max(epoch::end_of(hour)) + AFTER_THE_HOUR;
             lease.again_at(&mut commit, due).await?;
         } else {
             lease.complete(&mut commit).await?;
@@ -160,7 +165,9 @@ impl Ingest {
         if retried == Retried::DeadLetter && enrollment.row.state != EnrollmentState::Ineligible {
             enrollment.row.enter(EnrollmentState::Failed, self.clock.now());
             let note = Note::about(Action::EnrollmentFailed, enrollment.key.0, Actor::System);
+            let note = note.of_user(enrollment.row.user.map(|user| user.0));
             self.audit.note(commit, note.ended(Outcome::Failed).with("why", code));
+            self.tell(commit, EventKind::EnrollmentFailed, &enrollment).await?;
             self.wake_others(commit, &enrollment).await?;
         } else if !is_news {
             return Ok(());
@@ -193,13 +200,21 @@ impl Ingest {
             Err(JumioError::RateLimited { retry_after }) => self.retrievals.penalise(*retry_after),
             Err(error) if error.is_outage() => {}
             Err(JumioError::Guarded { .. } | JumioError::Invalid(_)) => {}
-            Ok(_) | Err(_) => self.health.answered(self.clock.now()),
+            Ok(_) | Err(_) => {
+                self.retrievals.answered();
+                self.health.answered(self.clock.now());
+            }
         }
         Ok(answer?)
     }
 
-    /// One call of the Retrieval or Delete API, or word that the budget is spent.
-    pub(crate) async fn draw_retrieval(&self) -> Result<(), IngestError> {
+    /// One call of the Retrieval or Delete API about an enrollment, or word that the budget is spent.
+    pub(crate) async fn draw_retrieval(&self, enrollment: &Enrollment) -> Result<(), IngestError> {
+        drawn(self.retrievals.acquire(lane_of(&enrollment.row), PATIENCE).await)
+    }
+
+    /// One such call about what somebody with a token has named.
+    pub(crate) async fn draw_known_retrieval(&self) -> Result<(), IngestError> {
         drawn(self.retrievals.acquire(Lane::Verification, PATIENCE).await)
     }
 
@@ -241,9 +256,15 @@ impl Ingest {
         Ok(self.queue.schedule(commit, &job, self.clock.now(), Value::Null).await?)
     }
 
-    pub(crate) async fn enqueue_epoch(&self, commit: &mut Commit, number: u64) -> Result<(), IngestError> {
-        let job = JobKey::new(Kind::InboxEpoch, &number);
-        Ok(self.queue.schedule(commit, &job, epoch::end_of(number) + AFTER_THE_HOUR, Value::Null).await?)
+    /// Lets the epochs of an hour be looked at, a minute after `over`. They share one job.
+    pub(crate) async fn enqueue_epoch(
+        &self,
+        commit: &mut Commit,
+        hour: u64,
+        over: model::Timestamp,
+    ) -> Result<(), IngestError> {
+        let job = JobKey::new(Kind::InboxEpoch, &hour);
+        Ok(self.queue.schedule(commit, &job, over + AFTER_THE_HOUR, Value::Null).await?)
     }
 }
 
@@ -253,7 +274,17 @@ fn whole_millis(wait: Duration) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn drawn(answer: Result<queue::Permit, BudgetError>) -> Result<(), IngestError> {
+/// What only a callback names may be anybody's invention, until Jumio has confirmed that it is ours.
+fn lane_of(row: &EnrollmentRow) -> RetrievalLane {
+    use EnrollmentState as S;
+    let is_unconfirmed = matches!(row.state, S::AwaitingUser | S::Received | S::Confirming | S::Foreign);
+    if row.origin == EnrollmentOrigin::Callback && is_unconfirmed {
+        return RetrievalLane::Stranger;
+    }
+    RetrievalLane::Known(Lane::Verification)
+}
+
+fn drawn<P>(answer: Result<P, BudgetError>) -> Result<(), IngestError> {
     match answer {
         Ok(_permit) => Ok(()),
         Err(BudgetError::Spent { retry_after }) => Err(IngestError::Budget { retry_after }),

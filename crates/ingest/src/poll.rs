@@ -24,7 +24,7 @@ impl Ingest {
         if self.clock.now() < due && !is_fresh {
             return Ok(Step::new(self.records().commit(), Then::At(due)));
         }
-        self.draw_retrieval().await?;
+        self.draw_retrieval(&enrollment).await?;
         let progress = match self.heard(self.jumio.scan_status(reference).await) {
             Ok(state) => {
                 enrollment.row.trouble = None;
@@ -70,6 +70,7 @@ impl Ingest {
         enrollment.row.enter(EnrollmentState::Abandoned, self.clock.now());
         enrollment.row.trouble = Some(why.to_owned());
         let note = Note::about(Action::EnrollmentAbandoned, enrollment.key.0, Actor::System);
+        let note = note.of_user(enrollment.row.user.map(|user| user.0));
         self.audit.note(commit, note.with("why", why));
         Then::Rest
     }

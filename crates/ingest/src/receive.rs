@@ -23,8 +23,8 @@ impl Ingest {
     ) -> Result<CallbackId, IngestError> {
         for _ in 0..ATTEMPTS {
             match self.receive_once(body, scope, source).await {
-                // The hour's epoch was closed between the look at it and the commit.
-                Err(error) if error.is_conflict() => self.forget_epoch().await,
+                // The epoch was closed between the look at it and the commit.
+                Err(error) if error.is_conflict() => {}
                 other => return other,
             }
         }
@@ -38,6 +38,7 @@ impl Ingest {
         source: Option<IpAddr>,
     ) -> Result<CallbackId, IngestError> {
         let epoch = self.current_epoch().await?;
+        epoch.takes_anything();
         let id = CallbackId::random(self.rng.as_ref());
         let now = self.clock.now();
         let mut commit = self.records().commit();
@@ -59,8 +60,15 @@ impl Ingest {
         commit.index(&BY_STATE, &(CallbackState::Pending.number(), now, id));
         epoch.require_open(&mut commit);
         self.enqueue_callback(&mut commit, id).await?;
-        commit.submit().await?;
-        Ok(id)
+        match commit.submit().await {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                if error.is_conflict() {
+                    self.forget_epoch(epoch.number).await;
+                }
+                Err(error.into())
+            }
+        }
     }
 
     /// Whether a token that was made for one transaction came with that transaction's callback: for the porch, before
@@ -85,7 +93,11 @@ impl Ingest {
             }
             (TokenScope::Authentication(id), Subject::Authentication(reference)) => {
                 let found = self.register.authentication_by_reference(&reference).await?;
-                Ok(found.is_some_and(|found| found.id == id))
+                match found {
+                    Some(found) => Ok(found.id == id),
+                    // Its person was purged before anybody knew under which reference Jumio has it.
+                    None => Ok(self.register.unnamed(id, self.clock.now()).await?.is_some()),
+                }
             }
             _ => Ok(false),
         }

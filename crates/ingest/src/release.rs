@@ -71,6 +71,7 @@ impl Ingest {
         let mut commit = self.records().commit();
         self.register.update_enrollment(&mut commit, &enrollment).await?;
         let note = Note::about(Action::Released, enrollment.key.0, release.by.clone());
+        let note = note.of_user(enrollment.row.user.map(|user| user.0));
         self.audit.note(&mut commit, note.with("replaces", replaces.is_some()));
         if enrollment.row.state == EnrollmentState::Vaulted {
             self.wake_enrollment(&mut commit, enrollment.key, now).await?;

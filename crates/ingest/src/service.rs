@@ -1,10 +1,11 @@
 //! The room's one door.
 
-use crate::{IngestConfig, epoch::OpenEpoch};
+use crate::{IngestConfig, Meter, epoch::OpenEpoch, forget::Rounds, meter::Nobody};
 use audit::Audit;
 use jumio::JumioApi;
 use model::{Clock, Rng};
-use queue::{Budget, PeerHealth, Queue};
+use notify::Outbox;
+use queue::{Budget, PeerHealth, Queue, Retrievals};
 use records::Records;
 use register::Register;
 use std::{fmt, sync::Arc};
@@ -23,10 +24,12 @@ pub struct IngestParts {
     pub audit: Audit,
     /// The desk.
     pub queue: Queue,
+    /// Where events for the company's backend are put.
+    pub outbox: Outbox,
     /// How often Jumio may be asked to initiate.
     pub budget: Budget,
     /// How often the Retrieval and Delete APIs may be asked.
-    pub retrievals: Budget,
+    pub retrievals: Retrievals,
     /// When Jumio last answered anybody.
     pub health: PeerHealth,
     /// Time.
@@ -37,21 +40,25 @@ pub struct IngestParts {
     pub config: IngestConfig,
 }
 
-/// Onboardings, from the first hint to an enrollment that can be used.
+/// Onboardings, from the first hint to an enrollment that can be used. There is one of it over a vault: it remembers
+/// what it sealed under the current epoch.
 pub struct Ingest {
     pub(crate) register: Register,
     pub(crate) vault: Arc<Vault>,
     pub(crate) jumio: Arc<dyn JumioApi>,
     pub(crate) audit: Audit,
     pub(crate) queue: Queue,
+    pub(crate) outbox: Outbox,
     pub(crate) budget: Budget,
-    pub(crate) retrievals: Budget,
+    pub(crate) retrievals: Retrievals,
     pub(crate) health: PeerHealth,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) config: IngestConfig,
-    /// The epoch of this hour. Held while one is made, so that two callers do not make two.
+    /// The epoch that callbacks are sealed under. Held while one is made, so that two callers do not make two.
     pub(crate) epoch: Mutex<Option<Arc<OpenEpoch>>>,
+    pub(crate) rounds: Rounds,
+    pub(crate) meter: Arc<dyn Meter>,
 }
 
 impl Ingest {
@@ -59,9 +66,25 @@ impl Ingest {
     #[must_use]
     pub fn new(parts: IngestParts) -> Self {
         let IngestParts { register, vault, jumio, audit, queue, budget, retrievals, health, .. } = parts;
-        let IngestParts { clock, rng, config, .. } = parts;
-        let epoch = Mutex::new(None);
-        Self { register, vault, jumio, audit, queue, budget, retrievals, health, clock, rng, config, epoch }
+        let IngestParts { outbox, clock, rng, config, .. } = parts;
+        let (epoch, rounds) = (Mutex::new(None), Rounds::default());
+        Self {
+            register,
+            vault,
+            jumio,
+            audit,
+            queue,
+            outbox,
+            budget,
+            retrievals,
+            health,
+            clock,
+            rng,
+            config,
+            epoch,
+            rounds,
+            meter: Arc::new(Nobody),
+        }
     }
 
     /// The settings in force.

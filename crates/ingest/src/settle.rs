@@ -13,10 +13,25 @@ use register::EnrollmentPrivate;
 use seal::Pseudonym;
 
 /// What a callback came to.
-struct Verdict {
-    outcome: CallbackOutcome,
-    about: Option<Pseudonym>,
-    unknown_values: u32,
+pub(crate) struct Verdict {
+    pub(crate) outcome: CallbackOutcome,
+    pub(crate) about: Option<Pseudonym>,
+    pub(crate) unknown_values: u32,
+}
+
+impl Verdict {
+    pub(crate) const fn of(outcome: CallbackOutcome) -> Self {
+        Self { outcome, about: None, unknown_values: 0 }
+    }
+}
+
+/// The transactions that a callback names: the one that it is about, and the onboarding that it belongs to.
+pub(crate) fn names(callback: &Callback) -> Vec<Subject> {
+    let onboarding = match callback {
+        Callback::Authentication(claim) => claim.enrollment.map(Subject::Scan),
+        Callback::Verification(_) | Callback::Other => None,
+    };
+    callback.subject().into_iter().chain(onboarding).collect()
 }
 
 impl Ingest {
@@ -27,12 +42,20 @@ impl Ingest {
             return Ok(None);
         }
         let Some(body) = self.open_body(id, &read.value).await? else {
+            let again = INBOX.get(self.records(), &(id,)).await?;
+            if again.is_some_and(|again| again.value == read.value) {
+                return Err(IngestError::DamagedCallback);
+            }
             // It moved to another epoch while it was read.
             return Err(records::RecordsError::Store(store::StoreError::Conflict).into());
         };
         let mut commit = self.records().commit();
         let verdict = self.judge_callback(&mut commit, &read.value, &body).await?;
         self.put_settled(&mut commit, id, &read, &verdict).await?;
+        if verdict.outcome == CallbackOutcome::Tombstone {
+            // It came too late for the purge, which has burnt what was there.
+            self.end_early(&mut commit, read.value.epoch).await?;
+        }
         Ok(Some(commit))
     }
 
@@ -43,29 +66,55 @@ impl Ingest {
         body: &[u8],
     ) -> Result<Verdict, IngestError> {
         let Ok(callback) = jumio::callback::parse(body) else {
-            return Ok(Verdict { outcome: CallbackOutcome::Malformed, about: None, unknown_values: 0 });
+            return Ok(Verdict::of(CallbackOutcome::Malformed));
         };
-        let subject = callback.subject();
-        let (about, unknown_values) = match (&callback, subject) {
-            (Callback::Verification(claim), Some(Subject::Scan(reference))) => {
-                (Some(self.records().enrollment_key(&reference).0), claim.unknown_values)
-            }
-            (Callback::Authentication(claim), Some(Subject::Authentication(reference))) => {
-                (Some(self.records().transaction_key(&reference).0), claim.unknown_values)
-            }
-            _ => (None, 0),
+        let about = self.about(&callback);
+        let unknown_values = match &callback {
+            Callback::Verification(claim) => claim.unknown_values,
+            Callback::Authentication(claim) => claim.unknown_values,
+            Callback::Other => 0,
         };
-        let serves = match subject {
+        let serves = match callback.subject() {
             Some(subject) => self.serves(row.scope, subject).await?,
             None => true,
         };
+        self.delete_late(commit, row.scope, &callback).await?;
         let outcome = match callback {
+            // Whatever token it came with: its body is about somebody who was purged.
+            _ if self.names_a_tombstone(&callback).await? => CallbackOutcome::Tombstone,
             _ if !serves => CallbackOutcome::WrongToken,
             Callback::Verification(claim) => self.settle_verification(commit, &claim).await?,
             Callback::Authentication(claim) => self.settle_authentication(commit, &claim).await?,
             Callback::Other => CallbackOutcome::Foreign,
         };
         Ok(Verdict { outcome, about, unknown_values })
+    }
+
+    /// The pseudonym of the transaction that a callback is about.
+    pub(crate) fn about(&self, callback: &Callback) -> Option<Pseudonym> {
+        callback.subject().map(|subject| match subject {
+            Subject::Scan(reference) => self.records().enrollment_key(&reference).0,
+            Subject::Authentication(reference) => self.records().transaction_key(&reference).0,
+        })
+    }
+
+    /// Whether one of the transactions that a callback names is being purged, or was.
+    async fn names_a_tombstone(&self, callback: &Callback) -> Result<bool, IngestError> {
+        for name in names(callback) {
+            let named = match name {
+                Subject::Scan(reference) => self.register.enrollment(&reference).await?,
+                Subject::Authentication(reference) => {
+                    match self.register.authentication_by_reference(&reference).await? {
+                        Some(known) => self.register.enrollment_by_key(known.row.enrollment).await?,
+                        None => None,
+                    }
+                }
+            };
+            if named.is_some_and(|named| is_tombstone(named.row.state)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn settle_verification(
@@ -89,7 +138,7 @@ impl Ingest {
                 self.wake_enrollment(commit, known.key, now).await?;
                 Ok(CallbackOutcome::Received)
             }
-            EnrollmentState::Purging | EnrollmentState::Purged => Ok(CallbackOutcome::Tombstone),
+            state if is_tombstone(state) => Ok(CallbackOutcome::Tombstone),
             _ => Ok(CallbackOutcome::AlreadyKnown),
         }
     }
@@ -104,6 +153,7 @@ impl Ingest {
             customer_internal_reference: None,
             contents: None,
             replaced_by: None,
+            attestation: None,
         };
         let (state, origin) = (EnrollmentState::Received, EnrollmentOrigin::Callback);
         self.create(private, state, origin, &Actor::Callback, Action::EnrollmentAnnounced).await
@@ -124,7 +174,7 @@ impl Ingest {
         }
     }
 
-    async fn put_settled(
+    pub(crate) async fn put_settled(
         &self,
         commit: &mut Commit,
         id: CallbackId,
@@ -141,6 +191,7 @@ impl Ingest {
         commit.unindex(&BY_STATE, &(read.value.state.number(), row.received_at, id));
         commit.index(&BY_STATE, &(row.state.number(), row.received_at, id));
         commit.update(&INBOX, &(id,), read, &row);
+        self.count_callback(commit, verdict.outcome);
         Ok(())
     }
 
@@ -157,4 +208,8 @@ impl Ingest {
         commit.update(&INBOX, &(id,), &read, &row);
         Ok(())
     }
+}
+
+const fn is_tombstone(state: EnrollmentState) -> bool {
+    matches!(state, EnrollmentState::Purging | EnrollmentState::Purged)
 }

@@ -38,6 +38,7 @@ impl Ingest {
             customer_internal_reference: request.customer_internal_reference().map(str::to_owned),
             contents: None,
             replaced_by: None,
+            attestation: None,
         };
         let key = self.records().enrollment_key(&started.reference);
         let user = self.records().user_key(request.user_reference());
@@ -48,12 +49,13 @@ impl Ingest {
         row.token_expires_at = request.token_lifetime_minutes().map(|minutes| end_of_token(now, minutes));
         let mut commit = self.records().commit();
         self.register.insert_enrollment(&mut commit, row, &person).await?;
-        self.audit.note(&mut commit, Note::about(Action::VerificationStarted, key.0, by));
+        let note = Note::about(Action::VerificationStarted, key.0, by).of_user(user.0);
+        self.audit.note(&mut commit, note);
         self.wake_enrollment(&mut commit, key, schedule::next_poll(&self.config, now, 0, now)).await?;
         match commit.submit().await {
             Ok(()) => {}
             Err(error) if error.is_conflict() => {
-                self.vault.burn(slot).await?;
+                self.vault.give_back(slot).await?;
                 let what = "Jumio gave a reference that is already known";
                 return Err(JumioError::Malformed { what }.into());
             }
@@ -70,8 +72,11 @@ impl Ingest {
 
 impl Ingest {
     fn initiated<T>(&self, answer: Result<T, JumioError>) -> Result<T, IngestError> {
-        if let Err(JumioError::RateLimited { retry_after }) = &answer {
-            self.budget.penalise(*retry_after);
+        match &answer {
+            Err(JumioError::RateLimited { retry_after }) => self.budget.penalise(*retry_after),
+            Err(error) if error.is_outage() => {}
+            Err(JumioError::Guarded { .. } | JumioError::Invalid(_)) => {}
+            Ok(_) | Err(_) => self.budget.answered(),
         }
         Ok(answer?)
     }

@@ -79,9 +79,17 @@ impl Ingest {
             Err(RegisterError::Vault(VaultError::Burnt)) => return Ok(Named::RecordWithoutContent),
             Err(other) => return Err(other.into()),
         };
-        let Some(found) = found.filter(|found| found.row.slot == view.slot) else {
-            return Ok(Named::NoRecord);
-        };
+        let Some(found) = found else { return Ok(Named::NoRecord) };
+        if found.row.slot != view.slot {
+            let has_facemap = found.private.is_some_and(|person| person.contents.is_some());
+            return Ok(match found.row.state {
+                // The erasure that goes on burns all of the person's slots.
+                EnrollmentState::Purging => Named::Purging,
+                EnrollmentState::Purged => Named::PurgedElsewhere,
+                _ if has_facemap => Named::Elsewhere,
+                _ => Named::NoRecord,
+            });
+        }
         let named = match (found.row.state, found.private) {
             (EnrollmentState::Purging, _) => Named::Purging,
             (EnrollmentState::Purged, _) | (_, None) => Named::RecordGone,

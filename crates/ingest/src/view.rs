@@ -37,6 +37,9 @@ pub struct EnrollmentView {
     /// When the facemap became durable here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vaulted_at: Option<Timestamp>,
+    /// When the person was onboarded, where whoever brought the facemap in said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub onboarded_at: Option<Timestamp>,
     /// When the company released it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Timestamp>,
@@ -75,6 +78,7 @@ impl EnrollmentView {
             reasons: row.reasons.clone(),
             facemap_bytes: row.facemap_bytes,
             vaulted_at: row.vaulted_at,
+            onboarded_at: row.onboarded_at,
             released_at: row.released_at,
             original_deleted_at: row.original_deleted_at,
             last_used_at: row.last_used_at,

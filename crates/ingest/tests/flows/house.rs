@@ -10,9 +10,10 @@ use model::{
     AuthenticationId, AuthenticationState, CallbackId, Channel, Clock as _, EnrollmentRef, EnrollmentState,
     Rng, UserReference, clock::MockClock, rng::SeededRng,
 };
+use notify::{Outbox, OutboxConfig};
 use queue::{
-    Budget, Handler as _, HandlerError, Kind, Limit, PeerHealth, Queue, QueueConfig, QueueError, RetryPolicy,
-    testing,
+    Budget, Handler as _, HandlerError, Kind, Limit, PeerHealth, Queue, QueueConfig, QueueError, Retrievals,
+    RetryPolicy, testing,
 };
 use records::Records;
 use register::{AuthenticationPrivate, AuthenticationRow, Enrollment, Register};
@@ -78,6 +79,10 @@ impl House {
         Self::built(IngestConfig::default(), limit).await
     }
 
+    pub(crate) async fn with_both(config: IngestConfig, retrievals: Limit) -> Self {
+        Self::built(config, retrievals).await
+    }
+
     async fn built(config: IngestConfig, retrievals: Limit) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Vault::create(&paths(&dir), Mode::Simulated, &SeededRng::new(1)).unwrap();
@@ -132,8 +137,9 @@ impl House {
             jumio: self.jumio.clone(),
             audit: audit.clone(),
             queue: queue.clone(),
+            outbox: Outbox::new(register.clone(), clock.clone(), OutboxConfig::default()),
             budget: Budget::in_memory(clock.clone(), &[Limit::per_second(1000)]),
-            retrievals: Budget::in_memory(clock.clone(), &[self.retrievals]),
+            retrievals: Retrievals::new(clock.clone(), &[self.retrievals]),
             health: PeerHealth::new(),
             clock,
             rng: register.records().rng().clone(),
@@ -264,6 +270,36 @@ impl House {
         assert!(harmed > 0);
     }
 
+    /// Whether any file of the vault or row of the store holds these bytes as they are.
+    pub(crate) fn holds(&self, marker: &[u8]) -> bool {
+        let contains = |bytes: &[u8]| bytes.windows(marker.len()).any(|window| window == marker);
+        let mut folders = vec![self.dir.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if contains(&std::fs::read(&path).unwrap()) {
+                    return true;
+                }
+            }
+        }
+        self.store.inner().dump().iter().any(|(_, key, row)| contains(key) || contains(&row.value))
+    }
+
+    /// How many content files there are.
+    pub(crate) fn contents(&self) -> usize {
+        let mut folders = vec![paths(&self.dir).content_dir];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files += 1 }
+            }
+        }
+        files
+    }
+
     /// An authentication of `name` against the enrollment `number` that began and ended `ago` before now.
     pub(crate) async fn authenticated(
         &self,
@@ -305,6 +341,9 @@ impl House {
             polls: 0,
             asked_at: None,
             refused_status: None,
+            batch: false,
+            links: Vec::new(),
+            items: Vec::new(),
         };
         let mut commit = register.records().commit();
         register.insert_authentication(&mut commit, row, &private).await.unwrap();

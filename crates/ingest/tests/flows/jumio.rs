@@ -74,6 +74,11 @@ impl TestJumio {
         self.state().scans.insert(reference, scan);
     }
 
+    /// As if it had been deleted there.
+    pub(crate) fn loses(&self, reference: EnrollmentRef) {
+        self.state().scans.remove(&reference);
+    }
+
     pub(crate) fn change(&self, reference: EnrollmentRef, change: impl FnOnce(&mut Scan)) {
         change(self.state().scans.get_mut(&reference).unwrap());
     }

@@ -9,7 +9,7 @@ use audit::Actor;
 use ingest::{CallbackOutcome, DeleteOriginal, Ingest, IngestConfig, IngestError, TokenScope};
 use model::{EnrollmentOrigin, EnrollmentState, Similarity, VerificationStatus};
 use queue::{Limit, testing::assert_no_jobs_left};
-use register::{EnrollmentFilter, IneligibleReason};
+use register::{EnrollmentFilter, FacemapNote, IneligibleReason};
 use std::time::Duration;
 use vault::SlotStatus;
 
@@ -60,6 +60,11 @@ async fn a_person_goes_from_started_to_ready_and_the_original_is_gone() {
     assert_eq!(house.facemap(1).await, b"the face of ines");
     let slot = house.now().vault.view(house.enrollment(1).await.row.slot).await.unwrap();
     assert!(slot.original_deleted && slot.status == SlotStatus::Live);
+    let (found, row) = (house.now().vault.check(slot.slot).await.unwrap(), house.enrollment(1).await.row);
+    let note = FacemapNote::from_bytes(&found.note).unwrap();
+    assert_eq!((found.reference, note.user_reference), (reference(1), user("ines")));
+    assert_eq!((note.origin, note.created_at), (EnrollmentOrigin::Started, row.created_at));
+    assert_eq!(note.customer_internal_reference.as_deref(), Some("shop-1"));
     assert_eq!(
         house.book().await,
         [

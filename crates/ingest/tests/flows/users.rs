@@ -54,6 +54,10 @@ async fn only_a_recent_passed_of_the_same_user_against_the_old_one_is_a_proof() 
     let (old, new) = (house.view(1).await, house.view(2).await);
     assert_eq!((new.state, new.current, old.current), (EnrollmentState::Ready, true, false));
     assert_eq!(old.replaced_by, Some(reference(2)));
+    for (number, replaced) in [(1, true), (2, false)] {
+        let view = house.now().vault.view(house.enrollment(number).await.row.slot).await.unwrap();
+        assert_eq!(view.replaced, replaced, "the slot says so too, for whoever has no records");
+    }
     assert!(house.book().await.contains(&"EnrollmentReplaced Some(Done)".to_owned()));
     assert_eq!(house.release_with(2, Some(1), false).await.unwrap().state, EnrollmentState::Ready);
 }
