@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod jws;
+mod key;
+mod statement;
+
+pub use error::ReceiptError;
+pub use jws::{Fingerprint, check, fingerprint, sign, verified};
+pub use key::{Jwk, PublicKey, jwk};
+pub use statement::{
+    AuditPlace, BackupHorizon, Batch, By, Destroyed, Evidence, HOW, JumioDeletion, JumioState, Statement,
+    StatementKind, VERSION,
+};
