@@ -6,7 +6,7 @@ use jumio::{JumioError, Violations};
 use model::{AuthenticationState, EnrollmentState};
 use queue::{BudgetError, QueueError};
 use records::RecordsError;
-use register::{IneligibleReason, RegisterError};
+use register::{BatchState, IneligibleReason, RegisterError};
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use vault::VaultError;
@@ -52,12 +52,46 @@ pub enum ReauthError {
     /// Another caller's request for the same enrollment is being posted.
     #[error("another request for this enrollment is being posted; repeat in a moment")]
     InProgress,
+    /// The store was rebuilt or restored a moment ago: Jumio may still hold transactions that it knows nothing of.
+    #[error(
+        "the store was rebuilt or restored; until the transactions that were open at Jumio before are over, none is begun"
+    )]
+    Recovering {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// Three knowing replacements within an hour.
     #[error("the open authentication was replaced too often within an hour")]
     TooManyReplacements {
         /// When one more is allowed.
         retry_after: Duration,
     },
+    /// The user was sent to Jumio as often as is allowed within the configured time.
+    #[error("the user had too many attempts; wait, or let an operator unlock the user")]
+    TooManyAttempts {
+        /// When one more is allowed.
+        retry_after: Duration,
+    },
+    /// No such link.
+    #[error("no link is known by this id")]
+    UnknownLink,
+    /// No such batch.
+    #[error("no batch is known by this id")]
+    UnknownBatch,
+    /// The batch has gone too far for that.
+    #[error("the batch is {0}; that cannot be done to it any more")]
+    BatchOver(BatchState),
+    /// Others are meant than the caller has seen counted.
+    #[error("the batch would have {is} items, and expectTotal says {expected}; nothing was begun")]
+    TotalDiffers {
+        /// What the caller expects.
+        expected: u64,
+        /// What was counted now.
+        is: u64,
+    },
+    /// Nothing is known of this user.
+    #[error("nothing is known of this user")]
+    UnknownUser,
     /// Jumio's rate limit, as counted here or as Jumio said.
     #[error("the call budget for Jumio is used up")]
     BudgetSpent {

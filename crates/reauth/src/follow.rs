@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use audit::{Action, Actor, Note, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use jumio::AuthenticationDetails;
-use model::{AuthenticationId, AuthenticationState};
+use model::{AuthenticationId, AuthenticationState, BatchId, LinkId};
+use notify::EventKind;
 use queue::{Failure, Handler, HandlerError, JobKey, Kind, Lane, Lease, QueueError};
 use records::Commit;
 use register::Authentication;
@@ -36,12 +37,16 @@ pub(crate) enum Step {
 #[async_trait]
 impl Handler for Reauth {
     fn kinds(&self) -> &[Kind] {
-        &[Kind::Authentication]
+        &[Kind::Authentication, Kind::LinkExpiry, Kind::Batch]
     }
 
     async fn handle(&self, lease: &Lease) -> Result<(), HandlerError> {
-        let id = lease.subject::<AuthenticationId>()?;
-        self.follow(id, lease).await.map_err(|error| self.failure(&error))
+        let done = match lease.kind() {
+            Kind::LinkExpiry => self.expire_link(lease.subject::<LinkId>()?, lease).await,
+            Kind::Batch => self.run_batch(lease.subject::<BatchId>()?, lease).await,
+            _ => self.follow(lease.subject::<AuthenticationId>()?, lease).await,
+        };
+        done.map_err(|error| self.failure(&error))
     }
 }
 
@@ -99,8 +104,19 @@ impl Reauth {
         let _permit = self.parts.retrievals.acquire(Lane::Authentication, self.config.wait).await?;
         let answer = self.parts.jumio.authentication(reference).await;
         let now = self.now();
-        if !matches!(&answer, Err(error) if error.is_outage()) {
-            self.parts.peer.answered(now);
+        match &answer {
+            Err(jumio::JumioError::RateLimited { .. }) => self.parts.peer.answered(now),
+            Err(error) if error.is_outage() => {}
+            Ok(_) | Err(_) => {
+                self.parts.retrievals.answered();
+                self.parts.peer.answered(now);
+            }
+        }
+        // What was asked before a purge began, and is answered after it, changes nothing any more.
+        match self.require_person(commit, authentication).await {
+            Ok(()) => {}
+            Err(ReauthError::Purged) => return Ok(Step::Over),
+            Err(error) => return Err(error),
         }
         authentication.row.asked_at = Some(now);
         authentication.row.polls = authentication.row.polls.saturating_add(1);
@@ -152,6 +168,8 @@ impl Reauth {
         authentication.row.enter(state, now);
         authentication.row.completed_at = Some(now);
         register.update_authentication(commit, authentication).await?;
+        self.tell_links(commit, authentication).await?;
+        self.tell(commit, EventKind::AuthenticationCompleted, authentication).await?;
         let key = authentication.row.enrollment;
         if let Some(stored) = register.window(key).await?
             && let Some(row) = window::finish(&stored.value, authentication.id)
@@ -159,6 +177,7 @@ impl Reauth {
             register.put_window(commit, key, Some(&stored), &row);
         }
         let note = Note::about(Action::AuthenticationResult, key.0, Actor::System).ended(Outcome::Done);
+        let note = note.of_user(authentication.row.user.0);
         let note = note.with("authentication", authentication.id).with("result", state);
         self.parts.audit.note(commit, note);
         Ok(())

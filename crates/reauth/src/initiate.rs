@@ -11,9 +11,10 @@ use crate::{
 };
 use audit::Actor;
 use jiff::Timestamp;
-use model::{AuthenticationId, EnrollmentState, UserReference};
-use register::{Enrollment, EnrollmentFilter, RegisterError, WindowRow};
-use std::time::Duration;
+use model::{AuthenticationId, EnrollmentRef, EnrollmentState, UserReference};
+use queue::Lane;
+use register::{Authentication, Enrollment, EnrollmentFilter, ItemPlace, RegisterError, WindowRow};
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// Rounds of looking and deciding at most, before a caller is told to come back: more than anybody's patience.
 const MOST_ROUNDS: usize = 64;
@@ -21,7 +22,26 @@ const MOST_ROUNDS: usize = 64;
 /// What a request does about an open transaction.
 enum Met {
     Answered(Box<Initiated>),
-    Replacing(AuthenticationId),
+    Replacing(Replacing),
+    /// Somebody else's commit came first: look again.
+    Overtaken,
+}
+
+/// What a request takes the place of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Replacing {
+    pub(crate) id: AuthenticationId,
+    /// Whether it is a batch's own, that yields by itself.
+    pub(crate) yields: bool,
+}
+
+/// What a batch has written down about a request before it makes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ForItem {
+    /// The id that its transaction gets.
+    pub(crate) id: AuthenticationId,
+    /// The item.
+    pub(crate) place: ItemPlace,
 }
 
 impl Reauth {
@@ -35,18 +55,34 @@ impl Reauth {
         request: AuthenticationRequest,
         actor: Actor,
     ) -> Result<Initiated, ReauthError> {
+        self.initiate_for(request, actor, None).await
+    }
+
+    /// As [`Reauth::initiate`], under an id that was chosen beforehand.
+    pub(crate) async fn initiate_for(
+        &self,
+        request: AuthenticationRequest,
+        actor: Actor,
+        item: Option<ForItem>,
+    ) -> Result<Initiated, ReauthError> {
+        self.check_recovery().await?;
         let deadline = self.now() + self.config.wait;
         let mut open_at_first = None;
         for _ in 0..MOST_ROUNDS {
-            let enrollment = self.usable_enrollment(&request).await?;
+            let enrollment =
+                self.usable_enrollment(&request.user_reference, request.enrollment.as_ref()).await?;
             let stored = self.parts.register.window(enrollment.key).await?;
             let row = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
             let first = *open_at_first.get_or_insert_with(|| window::open(&row));
             let replaces = match window::find(&row, self.parts.process, self.now()) {
                 Finding::Free => None,
                 Finding::Open(id) => match self.meet_open(id, first, &enrollment, &row, &request).await? {
-                    Met::Answered(answer) => return Ok(*answer),
-                    Met::Replacing(id) => Some(id),
+                    Met::Answered(answer) => {
+                        self.deduplicated.fetch_add(1, Ordering::Relaxed);
+                        return Ok(*answer);
+                    }
+                    Met::Replacing(replaced) => Some(replaced),
+                    Met::Overtaken => continue,
                 },
                 Finding::Unsettled(at) => {
                     return Err(ReauthError::OutcomeUnknown { retry_after: until(self.now(), at) });
@@ -60,6 +96,14 @@ impl Reauth {
                     continue;
                 }
             };
+            self.permit(&enrollment, &actor).await?;
+            // Whoever asks for this person at the door must not wait for a batch's turn: it is waited for before anybody
+            // is kept out. If somebody was faster, the place goes back.
+            let reserved = if request.batch {
+                Some(self.parts.budget.reserve(Lane::Batch, until(self.now(), deadline)).await?)
+            } else {
+                None
+            };
             let ticket = match self.flights.enter(enrollment.key) {
                 Ok(ticket) => ticket,
                 Err(flight) => {
@@ -67,7 +111,11 @@ impl Reauth {
                     continue;
                 }
             };
-            let claim = Claim::new(self, enrollment, stored, request.clone(), replaces, actor.clone())?;
+            let mut claim = Claim::new(self, enrollment, stored, request.clone(), replaces, actor.clone())?;
+            claim.reserved = reserved;
+            if let Some(item) = item {
+                (claim.id, claim.item) = (item.id, Some(item.place));
+            }
             let flight = self.runtime.spawn(self.clone().fly(claim, ticket, deadline));
             match flight.await {
                 Ok(Ok(Some(answer))) => return Ok(answer),
@@ -79,20 +127,34 @@ impl Reauth {
         Err(ReauthError::InProgress)
     }
 
-    /// The enrollment that a request is about, if it can be used now.
+    /// After a rebuild or restore nobody knows what is open at Jumio: for one window nothing is begun (DESIGN §3.7).
+    async fn check_recovery(&self) -> Result<(), ReauthError> {
+        let recovery = self.parts.register.recovery().await?;
+        match recovery.and_then(|read| read.value.blocked_for(self.now())) {
+            Some(retry_after) => Err(ReauthError::Recovering { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    /// The enrollment of a request for this user, if it can be used now.
     pub(crate) async fn usable_enrollment(
         &self,
-        request: &AuthenticationRequest,
+        user: &UserReference,
+        enrollment: Option<&EnrollmentRef>,
     ) -> Result<Enrollment, ReauthError> {
         let register = &self.parts.register;
-        let found = match &request.enrollment {
+        let found = match enrollment {
             Some(reference) => register.enrollment(reference).await?,
-            None => match register.current_enrollment(&request.user_reference).await? {
+            None => match register.current_enrollment(user).await? {
                 Some(current) => Some(current),
-                None => self.newest_enrollment(&request.user_reference).await?,
+                None => self.newest_enrollment(user).await?,
             },
         };
-        let user = register.records().user_key(&request.user_reference);
+        // A tombstone names nobody any more: whoever knows its reference is told that it is one.
+        if found.as_ref().is_some_and(|found| found.row.state == EnrollmentState::Purged) {
+            return Err(ReauthError::Purged);
+        }
+        let user = register.records().user_key(user);
         // Both references must belong together; a stranger's enrollment is not even told apart from none.
         let enrollment =
             found.filter(|found| found.row.user == Some(user)).ok_or(ReauthError::UnknownEnrollment)?;
@@ -138,15 +200,36 @@ impl Reauth {
             IfOpen::Replace => differs.is_empty() && first != Some(id),
         };
         let view = AuthenticationView::of(&open, now);
+        if serves && open.row.batch && !request.batch {
+            return self.adopt(open).await;
+        }
         if serves {
             return Ok(Met::Answered(Box::new(Initiated { authentication: view, deduplicated: true })));
+        }
+        if open.row.batch && !request.batch {
+            return Ok(Met::Replacing(Replacing { id, yields: true }));
         }
         if request.if_open == IfOpen::Tell {
             return Err(ReauthError::AuthenticationOpen { open: Box::new(view), differs });
         }
         match window::may_replace(row, now) {
-            Ok(()) => Ok(Met::Replacing(id)),
+            Ok(()) => Ok(Met::Replacing(Replacing { id, yields: false })),
             Err(at) => Err(ReauthError::TooManyReplacements { retry_after: until(now, at) }),
+        }
+    }
+
+    /// Hands a batch's own transaction to somebody at the door: from now on it is theirs and yields no more.
+    async fn adopt(&self, mut open: Authentication) -> Result<Met, ReauthError> {
+        let mut commit = self.parts.register.records().commit();
+        open.row.batch = false;
+        self.parts.register.update_authentication(&mut commit, &open).await?;
+        match commit.submit().await {
+            Ok(()) => {
+                let authentication = AuthenticationView::of(&open, self.now());
+                Ok(Met::Answered(Box::new(Initiated { authentication, deduplicated: true })))
+            }
+            Err(error) if error.is_conflict() => Ok(Met::Overtaken),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -13,27 +13,32 @@ impl Reauth {
     /// The authentication with this id or reference of Jumio's: both have the same form, and neither is guessable.
     ///
     /// # Errors
-    /// [`ReauthError::UnknownAuthentication`].
+    /// [`ReauthError::UnknownAuthentication`]; [`ReauthError::Purged`] from the moment in which its person is being
+    /// purged.
     pub async fn find(&self, id_or_reference: &str) -> Result<Authentication, ReauthError> {
+        let found = self.find_any(id_or_reference).await?.ok_or(ReauthError::UnknownAuthentication)?;
+        if found.private.is_some() { Ok(found) } else { Err(ReauthError::Purged) }
+    }
+
+    async fn find_any(&self, id_or_reference: &str) -> Result<Option<Authentication>, ReauthError> {
         let register = &self.parts.register;
         if let Ok(id) = id_or_reference.parse::<AuthenticationId>()
             && let Some(found) = register.authentication(id).await?
         {
-            return Ok(found);
+            return Ok(Some(found));
         }
-        if let Ok(reference) = id_or_reference.parse::<AuthenticationRef>()
-            && let Some(found) = register.authentication_by_reference(&reference).await?
-        {
-            return Ok(found);
+        match id_or_reference.parse::<AuthenticationRef>() {
+            Ok(reference) => Ok(register.authentication_by_reference(&reference).await?),
+            Err(_) => Ok(None),
         }
-        Err(ReauthError::UnknownAuthentication)
     }
 
     /// Shows an authentication; waits up to `wait` for its result. Whoever waits also has Jumio asked, though no more
     /// often than every three seconds, however many wait.
     ///
     /// # Errors
-    /// [`ReauthError::UnknownAuthentication`]. Trouble at Jumio is none: the state is then as it was.
+    /// [`ReauthError::UnknownAuthentication`], [`ReauthError::Purged`]. Trouble at Jumio is none: the state is then as it
+    /// was.
     pub async fn get(
         &self,
         id_or_reference: &str,
@@ -102,7 +107,11 @@ impl Reauth {
     ) -> Result<Vec<AuthenticationView>, ReauthError> {
         let found = self.parts.register.authentications_of_user(user, state, after, limit).await?;
         let now = self.now();
-        Ok(found.iter().map(|authentication| AuthenticationView::of(authentication, now)).collect())
+        Ok(found
+            .iter()
+            .filter(|found| is_shown(found))
+            .map(|found| AuthenticationView::of(found, now))
+            .collect())
     }
 
     /// At most `limit` authentications in a state, of everybody, oldest first, after the one with id `after`. If that one
@@ -123,12 +132,17 @@ impl Reauth {
         };
         let mut views = Vec::new();
         for id in register.authentications_in(state, last.as_ref(), limit).await? {
-            if let Some(found) = register.authentication(id).await? {
+            if let Some(found) = register.authentication(id).await?.filter(is_shown) {
                 views.push(AuthenticationView::of(&found, self.now()));
             }
         }
         Ok(views)
     }
+}
+
+/// Nothing about a person is shown any more who is being purged.
+fn is_shown(found: &Authentication) -> bool {
+    found.private.is_some()
 }
 
 /// When Jumio may be asked again, if it was asked just now. A time in the future is a clock that was put back: it holds

@@ -4,7 +4,8 @@ use crate::{Reauth, error::ReauthError, service::until_no_conflict, view::Authen
 use audit::{Action, Actor, Note};
 use jiff::{SignedDuration, Timestamp};
 use model::{AuthenticationState, UserReference, limits};
-use register::AuthenticationRow;
+use records::Commit;
+use register::{Authentication, AuthenticationRow};
 
 impl Reauth {
     /// Accepts a passed authentication for this user, once, while it is young enough. What was asked with a
@@ -12,8 +13,8 @@ impl Reauth {
     ///
     /// # Errors
     /// [`ReauthError::UnknownAuthentication`] also for another user's; [`ReauthError::NotPassed`],
-    /// [`ReauthError::AlreadyRedeemed`], [`ReauthError::ResultTooOld`], [`ReauthError::OtherRequest`]. None of them
-    /// changes anything.
+    /// [`ReauthError::AlreadyRedeemed`], [`ReauthError::ResultTooOld`], [`ReauthError::OtherRequest`],
+    /// [`ReauthError::Purged`]. None of them changes anything.
     pub async fn redeem(
         &self,
         id_or_reference: &str,
@@ -51,11 +52,26 @@ impl Reauth {
         }
         found.row.redeemed_at = Some(now);
         let mut commit = self.parts.register.records().commit();
+        self.require_person(&mut commit, &found).await?;
         self.parts.register.update_authentication(&mut commit, &found).await?;
         let note = Note::about(Action::AuthenticationRedeemed, found.row.enrollment.0, actor.clone());
+        let note = note.of_user(found.row.user.0);
         self.parts.audit.note(&mut commit, note.with("authentication", found.id));
         commit.submit().await?;
         Ok(AuthenticationView::of(&found, now))
+    }
+
+    /// Demands in a commit that the person of an authentication is not being purged: a purge that begins meanwhile wins.
+    pub(crate) async fn require_person(
+        &self,
+        commit: &mut Commit,
+        found: &Authentication,
+    ) -> Result<(), ReauthError> {
+        let register = &self.parts.register;
+        let enrollment = register.enrollment_by_key(found.row.enrollment).await?;
+        let enrollment = enrollment.filter(|enrollment| enrollment.private.is_some());
+        register.require_enrollment(commit, &enrollment.ok_or(ReauthError::Purged)?);
+        Ok(())
     }
 }
 

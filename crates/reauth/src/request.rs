@@ -1,7 +1,7 @@
 //! What the company asks for, and whether what is open already is the same.
 
 use jumio::Journey;
-use model::{EnrollmentRef, UserReference};
+use model::{EnrollmentRef, LinkId, UserReference};
 use register::{Authentication, AuthenticationPrivate};
 use serde::Deserialize;
 
@@ -32,6 +32,10 @@ pub struct AuthenticationRequest {
     pub request_reference: Option<String>,
     /// What to do when another one is open.
     pub if_open: IfOpen,
+    /// Whether a batch asks, and nobody waits at the door: its transaction yields to whoever does.
+    pub batch: bool,
+    /// The link whose button was pressed for it.
+    pub link: Option<LinkId>,
 }
 
 impl AuthenticationRequest {

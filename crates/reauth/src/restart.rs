@@ -52,11 +52,12 @@ impl Reauth {
         };
         let mut commit = register.records().commit();
         if let Some(id) = lost {
+            let mut note = Note::about(Action::AuthenticationResult, key.0, Actor::System);
             if let Some(mut authentication) = register.authentication(id).await? {
                 authentication.row.enter(AuthenticationState::Unknown, now);
                 register.update_authentication(&mut commit, &authentication).await?;
+                note = note.of_user(authentication.row.user.0);
             }
-            let note = Note::about(Action::AuthenticationResult, key.0, Actor::System);
             self.parts.audit.note(&mut commit, note.ended(Outcome::Unknown).with("authentication", id));
         }
         register.put_window(&mut commit, key, Some(&stored), &row);

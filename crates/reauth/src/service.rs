@@ -1,13 +1,21 @@
 //! The service: what it stands on, and what of it is configured.
 
-use crate::single_flight::SingleFlight;
+use crate::{attempts::Attempts, links::LinksConfig, single_flight::SingleFlight};
 use audit::Audit;
 use jiff::{SignedDuration, Timestamp};
 use jumio::JumioApi;
 use model::{AuthenticationId, Clock, Rng};
-use queue::{Budget, PeerHealth, Queue};
+use notify::Outbox;
+use queue::{Budget, PeerHealth, Queue, Retrievals};
 use register::Register;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{runtime::Handle, sync::Semaphore};
 use vault::Vault;
 
@@ -24,6 +32,10 @@ pub struct ReauthConfig {
     pub result_polls: Vec<SignedDuration>,
     /// How long after its confirmation a result can be redeemed.
     pub result_valid: SignedDuration,
+    /// How often a user may be sent to Jumio, over all channels.
+    pub attempts: Attempts,
+    /// The vault's own links.
+    pub links: LinksConfig,
     /// Facemaps that may be in memory at the same time.
     pub most_facemaps: usize,
 }
@@ -40,10 +52,12 @@ pub struct ReauthParts {
     pub audit: Audit,
     /// The desk.
     pub queue: Queue,
+    /// Where events for the company's backend are put.
+    pub outbox: Outbox,
     /// How often Jumio may be asked to initiate.
     pub budget: Budget,
     /// How often the Retrieval API may be asked.
-    pub retrievals: Budget,
+    pub retrievals: Retrievals,
     /// When Jumio last answered anybody.
     pub peer: PeerHealth,
     /// The time.
@@ -65,6 +79,10 @@ pub struct Reauth {
     pub(crate) facemaps: Arc<Semaphore>,
     /// Posts run here, and not on the threads of a listener, which end before they do.
     pub(crate) runtime: Handle,
+    /// Requests that got an open authentication, since the start.
+    pub(crate) deduplicated: Arc<AtomicU64>,
+    /// Whether batches take no more items.
+    pub(crate) stopping: Arc<AtomicBool>,
 }
 
 impl Reauth {
@@ -77,7 +95,17 @@ impl Reauth {
     pub fn new(parts: ReauthParts, config: ReauthConfig) -> Self {
         let facemaps = Arc::new(Semaphore::new(config.most_facemaps));
         let (parts, config, flights) = (Arc::new(parts), Arc::new(config), SingleFlight::default());
-        Self { parts, config, flights, facemaps, runtime: Handle::current() }
+        let (deduplicated, stopping) = (Arc::default(), Arc::default());
+        Self { parts, config, flights, facemaps, runtime: Handle::current(), deduplicated, stopping }
+    }
+
+    /// The service is about to stop: batches take no further items. What they have in hand is finished.
+    pub fn stop_batches(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -88,6 +116,12 @@ impl Reauth {
     #[must_use]
     pub fn posts_under_way(&self) -> usize {
         self.flights.len()
+    }
+
+    /// Requests over all channels that got the authentication which was open already, since the start.
+    #[must_use]
+    pub fn deduplicated(&self) -> u64 {
+        self.deduplicated.load(Ordering::Relaxed)
     }
 
     /// Callers that wait for somebody else's post.

@@ -13,8 +13,9 @@ use audit::{Action, Details, Note, Outcome, Stroke};
 use jiff::{SignedDuration, Timestamp};
 use jumio::{Journey, JumioError, StartedAuthentication};
 use model::{AuthenticationId, AuthenticationState, Channel};
+use notify::EventKind;
 use queue::Lane;
-use records::{Commit, Record};
+use records::Commit;
 use register::{Authentication, RegisterError, WindowRow};
 use serde_json::Value;
 use std::time::Duration;
@@ -61,6 +62,8 @@ impl Reauth {
         let now = self.now();
         let settled = until_no_conflict!(self.commit_initiated(claim, stroke, started, now))
             .map_err(|error| self.unsettled(claim, &error))?;
+        // The person is being purged: what Jumio has created is handed to nobody, and the purge has it deleted there.
+        let settled = settled.ok_or(ReauthError::Purged)?;
         Ok(Initiated { authentication: AuthenticationView::of(&settled, now), deduplicated: false })
     }
 
@@ -70,7 +73,7 @@ impl Reauth {
         stroke: &Stroke,
         started: &StartedAuthentication,
         now: Timestamp,
-    ) -> Result<Authentication, ReauthError> {
+    ) -> Result<Option<Authentication>, ReauthError> {
         let register = &self.parts.register;
         let times = Times::of(claim, now, self.config.window);
         let mut commit = register.records().commit();
@@ -84,16 +87,23 @@ impl Reauth {
             private.redirect_url = started.redirect_url.as_ref().map(|url| url.expose().to_owned());
         }
         register.update_authentication(&mut commit, &authentication).await?;
+        self.parts.audit.finish(&mut commit, stroke, Outcome::Done);
+        let Some(stored) = register.window(claim.enrollment.key).await? else {
+            // Only a purge takes a window away that somebody holds.
+            commit.submit().await?;
+            return Ok(None);
+        };
         self.supersede(&mut commit, claim, now).await?;
+        self.tell(&mut commit, EventKind::AuthenticationInitiated, &authentication).await?;
         self.touch_enrollment(&mut commit, claim, now).await?;
-        let (stored, before) = self.window_row(claim).await?;
-        let row = window::initiated(&before, claim.id, now, times.serves_until, claim.replaces.is_some());
-        register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
+        self.count_attempt(&mut commit, authentication.row.user, now).await?;
+        let replaced = claim.replaces.is_some() && !claim.yielded;
+        let row = window::initiated(&stored.value, claim.id, now, times.serves_until, replaced);
+        register.put_window(&mut commit, claim.enrollment.key, Some(&stored), &row);
         let first_poll = self.config.result_polls.first().copied().unwrap_or_default();
         self.parts.queue.schedule(&mut commit, &Self::job(claim.id), now + first_poll, Value::Null).await?;
-        self.parts.audit.finish(&mut commit, stroke, Outcome::Done);
         commit.submit().await?;
-        Ok(authentication)
+        Ok(Some(authentication))
     }
 
     /// Jumio did not create it: the window is free again, or still open with the one that was to be replaced.
@@ -116,6 +126,19 @@ impl Reauth {
             .map_err(|error| self.unsettled(claim, &error))?;
         let backoff = self.parts.budget.wait(Lane::Authentication).max(SHORTEST_BACKOFF);
         Err(ReauthError::from_jumio(error, backoff))
+    }
+
+    /// Nothing was sent, although everything was ready for it: as if Jumio had said that it was not created.
+    pub(crate) async fn settle_unsent(
+        &self,
+        claim: &Claim,
+        stroke: &Stroke,
+        error: ReauthError,
+    ) -> ReauthError {
+        match until_no_conflict!(self.commit_not_created(claim, stroke, None)) {
+            Ok(()) => error,
+            Err(failed) => self.unsettled(claim, &failed),
+        }
     }
 
     async fn commit_not_created(
@@ -166,12 +189,16 @@ impl Reauth {
         let mut authentication = self.own(claim).await?;
         authentication.row.enter(AuthenticationState::Unknown, now);
         register.update_authentication(&mut commit, &authentication).await?;
-        let (stored, before) = self.window_row(claim).await?;
-        let row = window::unknown(&before, claim.id, now, self.config.settle);
-        register.put_window(&mut commit, claim.enrollment.key, stored.as_ref(), &row);
         self.parts.audit.finish(&mut commit, stroke, Outcome::Unknown);
+        let mut settled_at = now;
+        // A purge has taken the window away: it stays away.
+        if let Some(stored) = register.window(claim.enrollment.key).await? {
+            let row = window::unknown(&stored.value, claim.id, now, self.config.settle);
+            register.put_window(&mut commit, claim.enrollment.key, Some(&stored), &row);
+            settled_at = window::settled_at(&row).unwrap_or(now);
+        }
         commit.submit().await?;
-        Ok(window::settled_at(&row).unwrap_or(now))
+        Ok(settled_at)
     }
 
     /// Gives a claimed window back before anything was committed about an authentication, and closes the stroke.
@@ -194,12 +221,6 @@ impl Reauth {
         Ok(())
     }
 
-    async fn window_row(&self, claim: &Claim) -> Result<(Option<Record<WindowRow>>, WindowRow), ReauthError> {
-        let stored = self.parts.register.window(claim.enrollment.key).await?;
-        let row = stored.as_ref().map_or_else(WindowRow::free, |read| read.value.clone());
-        Ok((stored, row))
-    }
-
     async fn put_window_back(
         &self,
         commit: &mut Commit,
@@ -218,7 +239,8 @@ impl Reauth {
     }
 
     async fn own(&self, claim: &Claim) -> Result<Authentication, ReauthError> {
-        let found = self.parts.register.authentication(claim.id).await?.ok_or(RegisterError::Damaged)?;
+        let found = self.parts.register.authentication_to_settle(claim.id).await?;
+        let found = found.ok_or(RegisterError::Damaged)?;
         if found.row.state == AuthenticationState::Initiating {
             return Ok(found);
         }
@@ -248,8 +270,10 @@ impl Reauth {
             old.row.enter(AuthenticationState::Superseded, now);
             old.row.completed_at = Some(now);
             self.parts.register.update_authentication(commit, &old).await?;
+            self.tell(commit, EventKind::AuthenticationCompleted, &old).await?;
             let key = claim.enrollment.key.0;
             let note = Note::about(Action::AuthenticationSuperseded, key, claim.actor.clone());
+            let note = note.of_user(old.row.user.0);
             let note = note.with("authentication", id).with("by", claim.id);
             self.parts.audit.note(commit, note);
         }

@@ -6,6 +6,7 @@ use jumio::scripted::{Endpoint, Script};
 use model::{Clock as _, EnrollmentState};
 use queue::Limit;
 use reauth::ReauthError;
+use register::{RecoveryKind, RecoveryRow};
 use store::faulty::CommitFault;
 
 #[tokio::test]
@@ -107,10 +108,31 @@ async fn a_burnt_slot_gives_nothing_out_and_ends_the_following() {
         .await;
     house.now().vault.burn(enrollment.row.slot).await.unwrap();
     assert!(matches!(house.ask(asks(1)).await, Err(ReauthError::Purged)));
-    let view = house.get(answer.authentication.authentication_id).await;
-    assert_eq!((view.user_reference, view.redirect_url), (None, None));
-    assert_eq!((view.authentication_transaction_reference, view.request_reference), (None, None));
+    let id = answer.authentication.authentication_id.to_string();
+    assert!(matches!(house.reauth().get(&id, seconds(0)).await, Err(ReauthError::Purged)));
     house.pass(seconds(60)).await;
     assert_eq!(house.jumio.count(Endpoint::Authentication), 0);
     queue::testing::assert_no_jobs_left(&house.now().queue).await;
+}
+
+#[tokio::test]
+async fn after_a_rebuild_nothing_is_begun_until_what_was_open_at_jumio_is_over() {
+    let house = House::new().await;
+    house.enroll(1).await;
+    let now = house.clock.now();
+    let row = RecoveryRow {
+        since: now,
+        kind: RecoveryKind::Rebuild,
+        reauth_blocked_until: now + seconds(900),
+        acknowledged_at: None,
+        lost: Vec::new(),
+    };
+    let mut commit = house.register().records().commit();
+    house.register().put_recovery(&mut commit, None, &row);
+    commit.submit().await.unwrap();
+    house.clock.advance(seconds(600));
+    let Err(ReauthError::Recovering { retry_after }) = house.ask(asks(1)).await else { panic!() };
+    assert_eq!((retry_after, house.posts()), (seconds(300), 0));
+    house.clock.advance(seconds(300));
+    assert!(!house.ask(asks(1)).await.unwrap().deduplicated, "acknowledged or not");
 }

@@ -50,6 +50,18 @@ impl Store for Swapped {
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
         self.now().commit(batch).await
     }
+
+    async fn export(&self, sink: Box<dyn store::ExportSink>) -> Result<store::Transferred, StoreError> {
+        self.now().export(sink).await
+    }
+
+    async fn import(
+        &self,
+        last: Version,
+        source: Box<dyn store::ImportSource>,
+    ) -> Result<store::Transferred, StoreError> {
+        self.now().import(last, source).await
+    }
 }
 
 /// Everybody is enrolled; half of them have an open transaction.

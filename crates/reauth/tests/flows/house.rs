@@ -4,17 +4,18 @@
 use audit::{Actor, Audit, Listed};
 use jiff::SignedDuration;
 use jumio::{
-    Journey, Rules, WebFields, WebJourney,
+    Journey, RedirectHosts, Region, Rules, WebFields, WebJourney,
     scripted::{Endpoint, ScriptedJumio, Started},
 };
 use model::{
     AuthenticationId, AuthenticationRef, Clock as _, EnrollmentOrigin, EnrollmentRef, EnrollmentState,
     FacemapBytes, Rng, UserReference, clock::MockClock, rng::SeededRng,
 };
-use queue::{Budget, Limit, PeerHealth, Queue, QueueConfig, RetryPolicy, testing};
+use notify::{EventKind, Outbox, OutboxConfig};
+use queue::{Budget, Limit, PeerHealth, Queue, QueueConfig, Retrievals, RetryPolicy, testing};
 use reauth::{
-    AuthenticationRequest, AuthenticationView, IfOpen, Initiated, Reauth, ReauthConfig, ReauthError,
-    ReauthParts,
+    Attempts, AuthenticationRequest, AuthenticationView, IfOpen, Initiated, LinksConfig, Reauth,
+    ReauthConfig, ReauthError, ReauthParts,
 };
 use records::{EnrollmentKey, Records};
 use register::{Enrollment, EnrollmentPrivate, EnrollmentRow, Register, UserRow};
@@ -32,6 +33,7 @@ pub(crate) struct Process {
     pub(crate) provider: Arc<MemoryProvider>,
     pub(crate) queue: Queue,
     pub(crate) audit: Audit,
+    pub(crate) outbox: Outbox,
 }
 
 /// What stays.
@@ -54,6 +56,15 @@ pub(crate) fn config() -> ReauthConfig {
         result_polls: [30, 60, 120, 240, 480, 900].map(SignedDuration::from_secs).to_vec(),
         result_valid: SignedDuration::from_secs(300),
         most_facemaps: 16,
+        attempts: Attempts { most: 1000, within: SignedDuration::from_hours(24) },
+        links: LinksConfig {
+            base_url: "https://vault.example.com".to_owned(),
+            default_life: SignedDuration::from_hours(3 * 24),
+            longest_life: SignedDuration::from_hours(30 * 24),
+            max_results: 5,
+            rules: Rules { simulated: true, redirect_hosts: None },
+            redirects: RedirectHosts::new(Region::Us, None),
+        },
     }
 }
 
@@ -82,6 +93,8 @@ pub(crate) fn asks(number: u64) -> AuthenticationRequest {
         journey: Journey::Mobile,
         request_reference: None,
         if_open: IfOpen::Tell,
+        batch: false,
+        link: None,
     }
 }
 
@@ -179,14 +192,16 @@ impl House {
         let queue = Queue::open(records.clone(), clock.clone(), queue_config).await.unwrap();
         let budget = Budget::open(records.clone(), clock.clone(), &self.limits).await.unwrap();
         let register = Register::new(records, vault.clone());
+        let outbox = Outbox::new(register.clone(), clock.clone(), OutboxConfig::default());
         let parts = ReauthParts {
             register: register.clone(),
             vault: vault.clone(),
             jumio: Arc::new(self.jumio.clone()),
             audit: audit.clone(),
             queue: queue.clone(),
+            outbox: outbox.clone(),
             budget,
-            retrievals: Budget::in_memory(clock.clone(), &[Limit::per_second(1000)]),
+            retrievals: Retrievals::new(clock.clone(), &[Limit::per_second(1000)]),
             peer: PeerHealth::new(),
             clock,
             rng,
@@ -194,7 +209,7 @@ impl House {
             callback_url: Box::new(|id| format!("https://vault.example.com/callbacks/jumio/{id}")),
         };
         let reauth = Reauth::new(parts, self.config.clone());
-        Process { reauth, register, vault, provider, queue, audit }
+        Process { reauth, register, vault, provider, queue, audit, outbox }
     }
 
     /// A second process on the same store and vault, as a store for several processes would allow.
@@ -262,13 +277,15 @@ impl House {
         let (vault, register) = (&self.now().vault, self.register());
         let (key, user_key) = (self.key(number), register.records().user_key(&user));
         let slot = vault.prepare(SlotKind::Facemap, key.0).await.unwrap();
-        let contents = vault.put(slot, &reference(number), FacemapBytes::new(face(number))).await.unwrap();
+        let contents =
+            vault.put(slot, &reference(number), b"", FacemapBytes::new(face(number))).await.unwrap();
         let private = EnrollmentPrivate {
             reference: reference(number),
             user_reference: Some(user),
             customer_internal_reference: None,
             contents: Some(contents),
             replaced_by: None,
+            attestation: None,
         };
         let origin = EnrollmentOrigin::Announced;
         let row = EnrollmentRow::new(state, origin, self.clock.now(), slot, Some(user_key));
@@ -326,6 +343,12 @@ impl House {
     /// Lets time pass and jobs run.
     pub(crate) async fn pass(&self, span: Duration) {
         testing::drive_for(&self.now().queue, &[self.reauth()], &self.clock, span).await;
+    }
+
+    /// The kinds of all events so far.
+    pub(crate) async fn events(&self) -> Vec<EventKind> {
+        let page = self.now().outbox.events(None, None, 1000).await.unwrap();
+        page.items.into_iter().map(|event| event.message.kind).collect()
     }
 
     pub(crate) async fn book(&self) -> Vec<Listed> {

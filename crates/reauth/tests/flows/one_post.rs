@@ -85,6 +85,18 @@ impl Store for Together {
     async fn commit(&self, batch: Batch) -> Result<Version, StoreError> {
         self.inner.commit(batch).await
     }
+
+    async fn export(&self, sink: Box<dyn store::ExportSink>) -> Result<store::Transferred, StoreError> {
+        self.inner.export(sink).await
+    }
+
+    async fn import(
+        &self,
+        last: Version,
+        source: Box<dyn store::ImportSource>,
+    ) -> Result<store::Transferred, StoreError> {
+        self.inner.import(last, source).await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

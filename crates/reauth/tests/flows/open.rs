@@ -224,6 +224,15 @@ async fn an_enrollment_that_was_replaced_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_facemap_that_a_purge_has_closed_is_neither_opened_nor_posted() {
+    let house = House::new().await;
+    let slot = house.enroll(1).await.row.slot;
+    house.now().vault.drain(slot).await;
+    assert!(matches!(house.ask(asks(1)).await, Err(ReauthError::Purged)));
+    assert_eq!(house.posts(), 0);
+}
+
+#[tokio::test]
 async fn references_that_do_not_belong_together_are_not_told_apart_from_unknown_ones() {
     let house = House::new().await;
     house.enroll(1).await;
