@@ -1,13 +1,24 @@
 //! Why a command did not do what it should, and with which code the process ends then.
 
 use crate::config::ConfigError;
+use audit::AuditError;
+use custody::CustodyError;
+use ingest::IngestError;
+use queue::{BudgetError, QueueError};
+use reauth::ReauthError;
+use records::RecordsError;
+use register::RegisterError;
 use std::fmt;
+use store::StoreError;
+use vault::VaultError;
 
 /// The codes that scripts rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Something went wrong.
     Failed = 1,
+    /// Damage was found, or a check was refused.
+    Damage = 2,
     /// The command line is wrong.
     Usage = 64,
     /// The configuration is wrong.
@@ -29,6 +40,11 @@ impl Failure {
         Self { exit: Exit::Failed, message: message.to_string() }
     }
 
+    /// Damage was found, or a check was refused.
+    pub(crate) fn damage(message: impl fmt::Display) -> Self {
+        Self { exit: Exit::Damage, message: message.to_string() }
+    }
+
     /// The command line is wrong.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self { exit: Exit::Usage, message: message.to_string() }
@@ -40,26 +56,110 @@ impl Failure {
     }
 }
 
-/// Commands that messages name, and that this version does not have.
-const LATER: [&str; 3] = ["facemap-vault verify", "rebuild-index", "recovery acknowledge"];
-
-/// The message; where it names a command that comes later, what to do until then stands beside it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        if LATER.iter().any(|command| self.message.contains(command)) {
-            f.write_str(
-                " (`verify`, `rebuild-index` and `recovery acknowledge` come with the next version. Until then: check that \
-                 store.path, store.slots_path and keys.path name the folders that belong together and are mounted; else put \
-                 all of them back from one backup, taken while the service was stopped. Nothing was changed.)",
-            )?;
-        }
-        Ok(())
+        f.write_str(&self.message)
     }
 }
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::configuration(error)
+    }
+}
+
+/// What is on the disk is not as it must be: scripts tell that from a port that is taken.
+macro_rules! damage {
+    ($error:ty, $is_damage:expr) => {
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let is_damage: fn(&$error) -> bool = $is_damage;
+                if is_damage(&error) { Self::damage(error) } else { Self::failed(error) }
+            }
+        }
+    };
+}
+
+damage!(VaultError, of_vault);
+damage!(StoreError, of_store);
+damage!(RegisterError, of_register);
+damage!(AuditError, of_audit);
+damage!(QueueError, |error| matches!(error, QueueError::Records(error) if of_records(error)));
+damage!(BudgetError, |error| matches!(error, BudgetError::Unavailable(error) if of_records(error)));
+damage!(IngestError, |error| match error {
+    IngestError::Vault(error) => of_vault(error),
+    IngestError::Register(error) => of_register(error),
+    IngestError::Records(error) => of_records(error),
+    IngestError::Audit(error) => of_audit(error),
+    IngestError::DamagedCallback | IngestError::Inconsistent { .. } => true,
+    _ => false,
+});
+damage!(ReauthError, |error| match error {
+    ReauthError::Vault(error) => of_vault(error),
+    ReauthError::Register(error) => of_register(error),
+    ReauthError::Audit(error) => of_audit(error),
+    _ => false,
+});
+damage!(CustodyError, |error| match error {
+    CustodyError::Vault(error) => of_vault(error),
+    CustodyError::Register(error) => of_register(error),
+    CustodyError::Records(error) => of_records(error),
+    CustodyError::Audit(error) => of_audit(error),
+    CustodyError::Damaged => true,
+    _ => false,
+});
+
+fn of_vault(error: &VaultError) -> bool {
+    use VaultError::{Records, Unusable, WrongEpoch};
+    // What keeps a sweep from reading the records is on the disk as well.
+    error.is_damage() || matches!(error, Unusable { .. } | WrongEpoch { .. } | Records(_))
+}
+
+fn of_store(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unusable(_) | StoreError::Corrupt(_))
+}
+
+fn of_records(error: &RecordsError) -> bool {
+    match error {
+        RecordsError::Damaged { .. } => true,
+        RecordsError::Store(error) => of_store(error),
+        RecordsError::Encoding { .. } => false,
+    }
+}
+
+fn of_register(error: &RegisterError) -> bool {
+    match error {
+        RegisterError::Records(error) => of_records(error),
+        RegisterError::Vault(error) => of_vault(error),
+        RegisterError::WrongPerson | RegisterError::Damaged => true,
+    }
+}
+
+fn of_audit(error: &AuditError) -> bool {
+    match error {
+        AuditError::Unavailable(error) | AuditError::Read(error) => of_records(error),
+        AuditError::Stopped | AuditError::AnchorIo(_) => false,
+        AuditError::AnchorAhead { .. }
+        | AuditError::AnchorDiffers { .. }
+        | AuditError::AnchorMissing
+        | AuditError::AnchorDamaged
+        | AuditError::Damaged { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_be_repaired_ends_with_the_code_of_damage() {
+        let damaged = VaultError::WrongEpoch { store: 1, slots: 2 };
+        assert_eq!(Failure::from(damaged).exit, Exit::Damage);
+        let lost = StoreError::Unusable("it is empty; run `facemap-vault rebuild-index`".into());
+        assert_eq!(Failure::from(lost).exit, Exit::Damage);
+        let corrupt = RecordsError::Store(StoreError::Corrupt("a row".into()));
+        assert_eq!(Failure::from(AuditError::Read(corrupt)).exit, Exit::Damage);
+        assert_eq!(Failure::from(AuditError::AnchorMissing).exit, Exit::Damage);
+        assert_eq!(Failure::from(VaultError::InUse { path: "slots".into() }).exit, Exit::Failed);
     }
 }

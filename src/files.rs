@@ -75,6 +75,12 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
     fs::metadata(path).ok().as_ref().map(Stamp::from)
 }
 
+/// Whether there is a regular file at this path.
+pub(crate) fn present(path: &Path) -> Result<(), FileError> {
+    let kind = fs::metadata(path).map_err(FileError::io(path))?;
+    if kind.is_file() { Ok(()) } else { Err(FileError::NotAFile { path: path.to_owned() }) }
+}
+
 /// Reads a whole file that nobody else may read or change. Mode and content are of the same open file.
 pub(crate) fn read_private(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let kind = fs::metadata(path).map_err(FileError::io(path))?;

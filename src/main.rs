@@ -3,20 +3,30 @@
 
 mod boot;
 mod cli;
+mod client;
+mod closed;
 mod config;
 mod credentials;
+mod custodian;
 mod demo;
 mod failure;
 mod files;
 mod health;
 mod http;
+mod keys_watch;
+mod links;
+mod messenger;
+mod metrics;
+mod offline;
 mod process;
 mod secret_file;
 mod service;
 mod shutdown;
 mod telemetry;
 mod tokens;
+mod upkeep;
 mod watched;
+mod watches;
 
 use std::{alloc::System, process::ExitCode};
 use zeroizing_alloc::ZeroAlloc;

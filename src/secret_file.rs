@@ -44,9 +44,14 @@ enum Source {
 }
 
 impl SecretFile {
-    /// The secret in this file. It is not read yet.
+    /// The credential of Jumio's in this file. It is not read yet.
     pub(crate) fn new(path: PathBuf) -> Self {
-        let secret = Watched::new("a credential of Jumio's", vec![path.clone()]);
+        Self::named("a credential of Jumio's", path)
+    }
+
+    /// The secret in this file. It is not read yet. `what` it is stands in the log.
+    pub(crate) fn named(what: &'static str, path: PathBuf) -> Self {
+        let secret = Watched::new(what, vec![path.clone()]);
         Self(Source::File { path, secret })
     }
 

@@ -2,38 +2,40 @@
 
 use crate::{
     boot::House,
+    closed::Porch,
     config::Config,
+    custodian,
     failure::Failure,
     health::Health,
     http::{
-        self, callback_token, private::Private, public::Public, refused::Refused, source::Sources,
-        status::About,
+        callback_token, private::Private, public::Public, refused::Refused, source::Sources, status::About,
     },
+    links, messenger,
     shutdown::{Died, Ending, Phase, Tasks},
     tokens::TokenBook,
+    upkeep::Upkeep,
+    watches,
 };
-use actix_web::web;
+use custody::{Custody, Keys};
 use ingest::{Ingest, IngestConfig, IngestParts};
 use jiff::SignedDuration;
 use jumio::Rules;
-use model::{Clock, Secret, SystemClock};
+use model::{Clock, Rng, Secret, SystemClock};
 use queue::{Handler, Kind, Only, run_workers};
-use reauth::{Reauth, ReauthConfig, ReauthParts};
-use seal::HeldKeys;
+use reauth::{Attempts, Reauth, ReauthConfig, ReauthParts};
+use seal::{HeldKeys, SystemRng};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use store::{Store, StoreError};
+use store::Store;
 use tokio::sync::{mpsc, watch};
 
 /// Jobs that are done at the same time.
 const WORKERS: usize = 8;
 /// Callbacks that are judged at the same time.
 const CALLBACK_WORKERS: usize = 2;
+/// Batches that are gone through at the same time; more take turns.
+const BATCH_WORKERS: usize = 2;
 /// Facemaps that are handed to Jumio at the same time.
 const MOST_FACEMAPS: usize = 16;
-/// How often Jumio's name is looked up for the addresses that callbacks come from.
-const LOOK_UP_EVERY: Duration = Duration::from_mins(5);
-/// How often the store's state of health is looked at.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// A service that listens and works.
 pub(crate) struct Service {
@@ -49,29 +51,48 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Opens the house, puts right what an earlier process left behind, and begins to listen.
+    /// Begins to listen, behind closed doors; waits for the keys; opens the house, puts right what an earlier process left
+    /// behind, and opens the doors. `None` when the signals said stop while there were no keys.
     ///
     /// # Errors
     /// [`Failure`] says what is in the way.
-    pub(crate) async fn start(config: &Config) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        config: &Config,
+        signals: &mut mpsc::Receiver<()>,
+    ) -> Result<Option<Self>, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let house = Arc::new(House::open(config, clock).await?);
+        let rng: Arc<dyn Rng> = Arc::new(SystemRng::new());
+        let mut tasks = Tasks::default();
+        let pages = links::pages(config)?;
+        let porch = Porch::build(&mut tasks, config)?;
+        let keys = porch.wait_for_keys(&mut tasks, config, signals, &clock, &rng).await?;
+        let Some(keys) = keys else { return Ok(None) };
+        let house = Arc::new(House::open(config, keys, clock, rng).await?);
         let ingest = Arc::new(build_ingest(config, &house));
-        let swept = ingest.sweep().await.map_err(Failure::failed)?;
+        let swept = ingest.sweep().await?;
         let reauth = build_reauth(config, &house);
-        let unknown = reauth.recover_all().await.map_err(Failure::failed)?;
+        let custody = custodian::custody(config, &house, &ingest);
+        let keys = custodian::keys(&house);
+        let unknown = reauth.recover_all().await?;
+        let unprepared = reauth.remove_unprepared().await?;
+        let erasures = custody.start().await?;
+        custody.start_upkeep().await?;
+        let upkeep = Upkeep::new(config, &house);
         tracing::info!(
             live = house.survey.live,
             prepared = house.survey.prepared,
             ?swept,
             unknown,
+            unprepared,
+            ?erasures,
             "The vault is open."
         );
 
-        let mut tasks = Tasks::default();
         let refused = Arc::new(Refused::default());
         let sources = Arc::new(Sources::new(config.callbacks.allowed_sources.clone()));
         let public = Public {
+            reauth: reauth.clone(),
+            pages,
             ingest: Arc::clone(&ingest),
             keys: Arc::clone(&house.keys),
             require_token: config.callbacks.require_token,
@@ -80,25 +101,33 @@ impl Service {
             sources: Arc::clone(&sources),
             refused: Arc::clone(&refused),
         };
-        let private = build_private(config, &house, &ingest, &reauth, refused, tasks.ending())?;
-        let public = http::server::public(&mut tasks, &config.server, web::Data::new(public))?;
-        let private = http::server::private(&mut tasks, &config.server, web::Data::new(private))?;
-        start_workers(&mut tasks, &house, &ingest, &reauth);
-        watch_store(&mut tasks, &house);
-        if let Some(host) = config.callbacks.source_host {
-            let ending = tasks.ending();
-            let clock = Arc::clone(&house.clock);
-            tasks.spawn("source look-up", async move {
-                tokio::select! {
-                    () = look_up(host, &sources, clock.as_ref()) => {}
-                    () = ending.reached(Phase::Soft) => {}
-                }
-                Ok(())
-            });
-        }
+        let receiver = messenger::start(&mut tasks, config, &house)?;
+        let private = build_private(
+            config,
+            &house,
+            Flows { ingest: &ingest, reauth: &reauth, custody: &custody, keys: &keys, upkeep: &upkeep },
+            refused,
+            receiver,
+            tasks.ending(),
+        )?;
+        start_workers(
+            &mut tasks,
+            &house,
+            &ingest,
+            vec![
+                Arc::new(Only::new(Arc::new(reauth.clone()), |kind| kind != Kind::Batch)),
+                Arc::new(custody),
+                Arc::new(keys),
+            ],
+        );
+        start_batches(&mut tasks, &house, &reauth);
+        hand_on(&mut tasks, &house, &config.audit.sinks);
+        watches::start(&mut tasks, config, &house, sources);
         let portal_token = callback_token::portal(house.keys.callback_tokens());
         let drain = config.server.drain;
-        Ok(Self { public, private, portal_token, tasks, house, drain })
+        porch.open(public, private);
+        let Porch { public, private, .. } = porch;
+        Ok(Some(Self { public, private, portal_token, tasks, house, drain }))
     }
 
     /// Runs until the signals say stop, or a part dies. What is under way is finished, the book is brought up to date,
@@ -126,6 +155,7 @@ fn build_ingest(config: &Config, house: &House) -> Ingest {
         jumio: Arc::clone(&house.jumio),
         audit: house.audit.clone(),
         queue: house.queue.clone(),
+        outbox: house.outbox.clone(),
         budget: house.budget.clone(),
         retrievals: house.retrievals.clone(),
         health: house.peer.clone(),
@@ -136,11 +166,13 @@ fn build_ingest(config: &Config, house: &House) -> Ingest {
             reference_prefixes: config.ingest.reference_prefixes.clone(),
             delete_original: config.ingest.delete_original,
             delete_ineligible: config.ingest.delete_ineligible,
+            on_replacement: config.ingest.on_replacement,
             poll_schedule: config.ingest.poll_schedule.clone(),
             retry_for: config.ingest.retry_for,
             wait: config.reauth.wait,
         },
     })
+    .metered(Arc::new(house.metrics.meters().clone()))
 }
 
 fn build_reauth(config: &Config, house: &House) -> Reauth {
@@ -154,6 +186,7 @@ fn build_reauth(config: &Config, house: &House) -> Reauth {
         jumio: Arc::clone(&house.jumio),
         audit: house.audit.clone(),
         queue: house.queue.clone(),
+        outbox: house.outbox.clone(),
         budget: house.budget.clone(),
         retrievals: house.retrievals.clone(),
         peer: house.peer.clone(),
@@ -171,40 +204,63 @@ fn build_reauth(config: &Config, house: &House) -> Reauth {
             result_polls: settings.result_poll.iter().copied().map(signed).collect(),
             result_valid: signed(settings.result_valid),
             most_facemaps: MOST_FACEMAPS,
+            attempts: Attempts { most: settings.max_attempts, within: signed(settings.attempt_window) },
+            links: links::config(config),
         },
     )
+}
+
+/// What the routes work with.
+#[derive(Clone, Copy)]
+struct Flows<'a> {
+    ingest: &'a Arc<Ingest>,
+    reauth: &'a Reauth,
+    custody: &'a Custody,
+    keys: &'a Keys,
+    upkeep: &'a Upkeep,
 }
 
 fn build_private(
     config: &Config,
     house: &House,
-    ingest: &Arc<Ingest>,
-    reauth: &Reauth,
+    flows: Flows<'_>,
     refused: Arc<Refused>,
+    receiver: notify::ReceiverWatch,
     ending: Ending,
 ) -> Result<Private, Failure> {
     let simulated = config.jumio.simulated;
     Ok(Private {
-        ingest: Arc::clone(ingest),
-        reauth: reauth.clone(),
+        ingest: Arc::clone(flows.ingest),
+        reauth: flows.reauth.clone(),
+        custody: flows.custody.clone(),
+        keys: flows.keys.clone(),
+        audit: house.audit.clone(),
+        upkeep: flows.upkeep.clone(),
         register: house.register.clone(),
         queue: house.queue.clone(),
+        outbox: house.outbox.clone(),
+        receiver,
         budget: house.budget.clone(),
+        idempotency: house.idempotency.clone(),
         tokens: TokenBook::open(config.server.tokens_file.clone())?,
         clock: Arc::clone(&house.clock),
         verification_rules: Rules { simulated, redirect_hosts: None },
-        authentication_rules: Rules {
-            simulated,
-            redirect_hosts: Some(config.reauth.allowed_redirect_hosts.clone()),
-        },
+        authentication_rules: links::authentication_rules(config),
         verification_callback: Box::new(callback_url(
             config,
             &house.keys,
             callback_token::Purpose::Verification,
         )),
+        max_facemap: config.ingest.max_facemap as u64,
         refused,
-        health: Arc::new(Health::new(Arc::clone(&house.store) as Arc<dyn Store>, ending)),
-        about: About { simulated, engine: "sled", key_provider: "file" },
+        retrievals: house.retrievals.clone(),
+        metrics: Arc::clone(&house.metrics),
+        health: Arc::new(Health::new(
+            Arc::clone(&house.store) as Arc<dyn Store>,
+            Arc::clone(&house.watched),
+            ending,
+        )),
+        about: About { simulated, engine: "sled", key_provider: config.keys.provider.name() },
     })
 }
 
@@ -224,15 +280,32 @@ fn callback_url(
 
 /// Starts whoever does the jobs. Callbacks have hands of their own: strangers can send as many as they like, and must not
 /// hold up enrollments and results, nor slow down the door at which the next callback waits for its 200.
-fn start_workers(tasks: &mut Tasks, house: &Arc<House>, ingest: &Arc<Ingest>, reauth: &Reauth) {
+fn start_workers(
+    tasks: &mut Tasks,
+    house: &Arc<House>,
+    ingest: &Arc<Ingest>,
+    mut others: Vec<Arc<dyn Handler>>,
+) {
     let part = |wanted: fn(Kind) -> bool| -> Arc<dyn Handler> {
         Arc::new(Only::new(Arc::clone(ingest) as Arc<dyn Handler>, wanted))
     };
     let callbacks = vec![part(|kind| kind == Kind::Callback)];
     start_pool(tasks, house, "callback workers", callbacks, CALLBACK_WORKERS);
-    let others: Vec<Arc<dyn Handler>> = vec![part(|kind| kind != Kind::Callback), Arc::new(reauth.clone())];
+    others.push(part(|kind| kind != Kind::Callback));
     start_pool(tasks, house, "workers", others, WORKERS);
     keep_book(tasks, house);
+}
+
+/// Batches have hands of their own: a turn of one lasts as long as it may, and must not hold up results and enrollments.
+fn start_batches(tasks: &mut Tasks, house: &Arc<House>, reauth: &Reauth) {
+    let handler = Arc::new(Only::new(Arc::new(reauth.clone()), |kind| kind == Kind::Batch));
+    start_pool(tasks, house, "batch workers", vec![handler], BATCH_WORKERS);
+    let (reauth, ending) = (reauth.clone(), tasks.ending());
+    tasks.spawn("end of batches", async move {
+        ending.reached(Phase::Soft).await;
+        reauth.stop_batches();
+        Ok(())
+    });
 }
 
 fn start_pool(
@@ -256,6 +329,21 @@ fn start_pool(
     });
 }
 
+/// Hands the audit log to the second sinks. What a sink does not have yet when the service stops it gets after the next
+/// start.
+fn hand_on(tasks: &mut Tasks, house: &House, sinks: &[audit::Sink]) {
+    for sink in sinks {
+        let (audit, sink, ending) = (house.audit.clone(), sink.clone(), tasks.ending());
+        tasks.spawn("audit sink", async move {
+            tokio::select! {
+                () = audit.run_sink(sink) => {}
+                () = ending.reached(Phase::Soft) => {}
+            }
+            Ok(())
+        });
+    }
+}
+
 fn keep_book(tasks: &mut Tasks, house: &House) {
     let (audit, ending) = (house.audit.clone(), tasks.ending());
     tasks.spawn("audit", async move {
@@ -264,35 +352,6 @@ fn keep_book(tasks: &mut Tasks, house: &House) {
             () = ending.reached(Phase::Soft) => Ok(()),
         }
     });
-}
-
-/// Ends the process once the store has failed for good: nothing is retried on it, and the next start finds out what is
-/// durable. A full disk passes, and ends nothing.
-fn watch_store(tasks: &mut Tasks, house: &House) {
-    let (store, clock, ending) = (Arc::clone(&house.store), Arc::clone(&house.clock), tasks.ending());
-    tasks.spawn("store", async move {
-        loop {
-            if let Some(error @ (StoreError::Poisoned(_) | StoreError::Ambiguous(_))) = store.trouble() {
-                return Err(error.into());
-            }
-            tokio::select! {
-                () = clock.sleep(WATCH_EVERY) => {}
-                () = ending.reached(Phase::Soft) => return Ok(()),
-            }
-        }
-    });
-}
-
-/// Keeps the addresses of Jumio's callback host up to date. What is pinned in the configuration stays allowed whatever a
-/// look-up says.
-async fn look_up(host: &str, sources: &Sources, clock: &dyn Clock) {
-    loop {
-        match tokio::net::lookup_host((host, 443)).await {
-            Ok(found) => sources.learn(found.map(|address| address.ip().to_canonical()).collect()),
-            Err(error) => tracing::debug!("{host} could not be looked up: {error}"),
-        }
-        clock.sleep(LOOK_UP_EVERY).await;
-    }
 }
 
 fn signed(duration: Duration) -> SignedDuration {

@@ -75,6 +75,15 @@ pub(crate) enum Died {
     },
 }
 
+/// Why there was nothing more to wait for.
+#[derive(Debug)]
+pub(crate) enum Interrupted {
+    /// A signal said stop, and everything has ended in order.
+    Asked,
+    /// A part died, or did not end.
+    Died(Died),
+}
+
 /// The long-running parts of the process. When one of them dies, all end, and the process with them.
 pub(crate) struct Tasks {
     set: JoinSet<Result<(), TaskError>>,
@@ -115,13 +124,49 @@ impl Tasks {
         clock: Arc<dyn Clock>,
         drain: Duration,
     ) -> Result<(), Died> {
-        let mut died = tokio::select! {
-            Some(()) = signals.recv() => {
-                tracing::info!(seconds = drain.as_secs(), "asked to stop: nothing new is taken, what is under way is finished");
-                None
-            }
+        let died = tokio::select! {
+            Some(()) = signals.recv() => None,
             died = self.next() => died,
         };
+        self.end(died, &mut signals, clock, drain).await
+    }
+
+    /// Waits for what must be there before anything else, while the parts run that are there already. A signal, or the
+    /// death of a part, ends the waiting and the parts.
+    ///
+    /// # Errors
+    /// [`Interrupted`], after the end.
+    pub(crate) async fn wait<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        signals: &mut mpsc::Receiver<()>,
+        clock: Arc<dyn Clock>,
+        drain: Duration,
+    ) -> Result<T, Interrupted> {
+        let died = tokio::select! {
+            done = work => return Ok(done),
+            Some(()) = signals.recv() => None,
+            died = self.next() => died,
+        };
+        match self.end(died, signals, clock, drain).await {
+            Ok(()) => Err(Interrupted::Asked),
+            Err(died) => Err(Interrupted::Died(died)),
+        }
+    }
+
+    async fn end(
+        &mut self,
+        mut died: Option<Died>,
+        signals: &mut mpsc::Receiver<()>,
+        clock: Arc<dyn Clock>,
+        drain: Duration,
+    ) -> Result<(), Died> {
+        if died.is_none() {
+            tracing::info!(
+                seconds = drain.as_secs(),
+                "asked to stop: nothing new is taken, what is under way is finished"
+            );
+        }
         if let Some(died) = &died {
             tracing::error!(error = %died, "a part has died, so everything stops");
         }

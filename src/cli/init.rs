@@ -3,14 +3,14 @@
 use super::{block_on, tokens};
 use crate::failure::Failure;
 use crate::{
+    boot::keys::create_keys,
     config::{Config, simulator_origin},
     files,
     http::callback_token,
     tokens::{Role, TokensFile},
 };
-use clap::Args;
-use keys_file::FileProvider;
-use model::{Clock as _, Secret, SystemClock};
+use clap::{Args, ValueEnum};
+use model::{Clock as _, Rng, Secret, SystemClock};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use seal::SystemRng;
 use std::{
@@ -30,6 +30,88 @@ pub(super) struct InitArgs {
     /// Talk to a simulator at this address instead of Jumio; such a vault stays simulated for ever
     #[arg(long, value_name = "URL", value_parser = simulator_origin)]
     sandbox: Option<Url>,
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+/// Who holds the wrapping keys; as in `[keys]` of the configuration, which holds what is given here.
+#[derive(Debug, Default, Args)]
+pub(crate) struct KeyArgs {
+    /// Who holds the wrapping keys; any but `file` must be reachable now
+    #[arg(long, value_enum, default_value_t)]
+    provider: ProviderName,
+    /// The security module's library
+    #[arg(long, value_name = "FILE")]
+    pkcs11_module: Option<PathBuf>,
+    /// The label of the security module's token
+    #[arg(long, value_name = "LABEL")]
+    pkcs11_token_label: Option<String>,
+    /// The file with the security module's PIN
+    #[arg(long, value_name = "FILE")]
+    pkcs11_pin_file: Option<PathBuf>,
+    /// The transit engine's server
+    #[arg(long, value_name = "URL")]
+    transit_address: Option<String>,
+    /// Where the transit engine is mounted [default: transit]
+    #[arg(long, value_name = "PATH")]
+    transit_mount: Option<String>,
+    /// The transit key, of type aes256-gcm96 [default: facemap-vault]
+    #[arg(long, value_name = "NAME")]
+    transit_key: Option<String>,
+    /// The file with the token for the transit engine
+    #[arg(long, value_name = "FILE")]
+    transit_token_file: Option<PathBuf>,
+    /// The namespace of the transit engine
+    #[arg(long, value_name = "PATH")]
+    transit_namespace: Option<String>,
+    /// The only authorities that may name the transit engine's server, in PEM
+    #[arg(long, value_name = "FILE")]
+    transit_ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum ProviderName {
+    /// Key files in the folder `keys`
+    #[default]
+    File,
+    /// A hardware security module
+    Pkcs11,
+    /// The transit engine of a secrets server
+    Transit,
+}
+
+impl KeyArgs {
+    /// What to write behind `[keys]`, which stands at the end of the samples. Paths are made absolute: they were given
+    /// from here, and the configuration lies elsewhere.
+    fn lines(&self) -> Result<String, Failure> {
+        let provider = match self.provider {
+            ProviderName::File => None,
+            ProviderName::Pkcs11 => Some("pkcs11".to_owned()),
+            ProviderName::Transit => Some("transit".to_owned()),
+        };
+        let path = |path: &Option<PathBuf>| -> Result<Option<String>, Failure> {
+            let Some(path) = path else { return Ok(None) };
+            let path = std::path::absolute(path).map_err(Failure::failed)?;
+            let text = path.into_os_string().into_string();
+            text.map(Some).map_err(|_| Failure::usage("a path given here is not in UTF-8"))
+        };
+        let given = [
+            ("provider", provider),
+            ("pkcs11_module", path(&self.pkcs11_module)?),
+            ("pkcs11_token_label", self.pkcs11_token_label.clone()),
+            ("pkcs11_pin_file", path(&self.pkcs11_pin_file)?),
+            ("transit_address", self.transit_address.clone()),
+            ("transit_mount", self.transit_mount.clone()),
+            ("transit_key", self.transit_key.clone()),
+            ("transit_token_file", path(&self.transit_token_file)?),
+            ("transit_namespace", self.transit_namespace.clone()),
+            ("transit_ca_file", path(&self.transit_ca_file)?),
+        ];
+        let line = |(key, value): (&str, Option<String>)| {
+            value.map(|value| format!("{key} = {}\n", toml::Value::String(value)))
+        };
+        Ok(given.into_iter().filter_map(line).collect())
+    }
 }
 
 /// What the folder holds in the end. The configuration comes last: without it nothing can be started.
@@ -56,8 +138,8 @@ pub(crate) struct Made {
 
 pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
     let dir = std::path::absolute(&args.dir).map_err(Failure::failed)?;
-    let made = set_up(&dir, args.sandbox.as_ref())?;
-    tell(&dir, args.sandbox.as_ref(), &made);
+    let made = set_up(&dir, args.sandbox.as_ref(), &args.keys)?;
+    tell(&dir, args.sandbox.as_ref(), args.keys.provider, &made);
     Ok(())
 }
 
@@ -65,7 +147,7 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When there is something of a vault in it already, or it cannot be made. Nothing is left behind then.
-pub(crate) fn set_up(dir: &Path, sandbox: Option<&Url>) -> Result<Made, Failure> {
+pub(crate) fn set_up(dir: &Path, sandbox: Option<&Url>, keys: &KeyArgs) -> Result<Made, Failure> {
     let there: Vec<_> = PIECES.iter().filter(|piece| dir.join(piece).symlink_metadata().is_ok()).collect();
     if !there.is_empty() {
         let there = there.iter().map(|piece| format!("`{piece}`")).collect::<Vec<_>>().join(", ");
@@ -85,7 +167,7 @@ pub(crate) fn set_up(dir: &Path, sandbox: Option<&Url>) -> Result<Made, Failure>
             )),
             _ => not_made(&workshop)(error),
         })?;
-        let made = make(&workshop, sandbox).and_then(|made| {
+        let made = make(&workshop, sandbox, keys).and_then(|made| {
             move_all(&workshop, dir)?;
             Ok(made)
         });
@@ -108,14 +190,21 @@ fn make_folder(path: &Path, with_parents: bool) -> io::Result<()> {
 }
 
 /// Makes every piece in the workshop.
-fn make(workshop: &Path, sandbox: Option<&Url>) -> Result<Made, Failure> {
+fn make(workshop: &Path, sandbox: Option<&Url>, keys: &KeyArgs) -> Result<Made, Failure> {
     let at = |piece: &str| workshop.join(piece);
-    let rng = Arc::new(SystemRng::new());
-    let provider = FileProvider::create(&at("keys"), rng.clone()).map_err(Failure::failed)?;
+    let rng: Arc<dyn Rng> = Arc::new(SystemRng::new());
+    let (text, credentials) = match sandbox {
+        Some(origin) => {
+            let origin = origin.as_str().trim_end_matches('/');
+            (SIMULATED.replace(SAMPLE_ORIGIN, origin), ["sandbox-token\n", "sandbox-secret\n"])
+        }
+        None => (REAL.to_owned(), ["", ""]),
+    };
+    let text = text + &keys.lines()?;
+    let config = Config::parse(&text, "config.toml", workshop, []).map_err(Failure::usage)?;
     let mut portal_token = None;
     block_on(async {
-        let held =
-            keys_file::create_held_keys(&at("keys"), &provider, &*rng).await.map_err(Failure::failed)?;
+        let held = create_keys(&config.keys, &rng).await?;
         portal_token = Some(callback_token::portal(held.callback_tokens()));
         Ok(())
     })?;
@@ -128,19 +217,11 @@ fn make(workshop: &Path, sandbox: Option<&Url>) -> Result<Made, Failure> {
     let admin_token = TokensFile::new(at("tokens.toml"))
         .create("first-admin", Role::Admin, lifetime, SystemClock.now(), &*rng)
         .map_err(Failure::from)?;
-    let (text, credentials) = match sandbox {
-        Some(origin) => {
-            let origin = origin.as_str().trim_end_matches('/');
-            (SIMULATED.replace(SAMPLE_ORIGIN, origin), ["sandbox-token\n", "sandbox-secret\n"])
-        }
-        None => (REAL.to_owned(), ["", ""]),
-    };
     for (piece, content) in
         [("jumio-token", credentials[0]), ("jumio-secret", credentials[1]), ("config.toml", text.as_str())]
     {
         files::create_private(&at(piece), content.as_bytes()).map_err(Failure::failed)?;
     }
-    let config = Config::parse(&text, "config.toml", workshop, []).map_err(Failure::failed)?;
     let base = config.jumio.callback_base_url.as_str().trim_end_matches('/');
     let token = portal_token.ok_or_else(|| Failure::failed("the callback token was not made"))?;
     let callback_url = Secret::new(format!("{base}/callbacks/jumio/{}", token.expose()));
@@ -163,7 +244,7 @@ fn move_all(workshop: &Path, dir: &Path) -> Result<(), Failure> {
 }
 
 /// Tells what was made, with the two secrets that are shown only now.
-fn tell(dir: &Path, sandbox: Option<&Url>, made: &Made) {
+fn tell(dir: &Path, sandbox: Option<&Url>, provider: ProviderName, made: &Made) {
     let config = dir.join("config.toml");
     println!("A vault is set up in {}.\n", dir.display());
     println!("The first admin token (shown only now; it expires in {}):", tokens::LIFETIME);
@@ -184,6 +265,11 @@ fn tell(dir: &Path, sandbox: Option<&Url>, made: &Made) {
         println!("  2. Put Jumio's API token and API secret into jumio-token and jumio-secret beside it.");
         println!("  3. facemap-vault check-config --config {config}");
         println!("  4. Copy the folder keys to a place apart: without it nothing can ever be opened.");
+        if provider != ProviderName::File {
+            println!(
+                "     It needs the key of your provider as well: see that there is a backup of that one."
+            );
+        }
     }
 }
 

@@ -1,16 +1,33 @@
 //! The command line: what is offered, and with which code each command ends.
 
+mod audit;
+mod backup;
+mod batch;
+mod callbacks;
 mod check_config;
+mod completions;
+mod doctor;
+mod import;
 pub(crate) mod init;
+mod keys;
+mod links;
+mod purge;
+mod rebuild;
+mod receipt;
+mod recovery;
+mod restore;
 mod sandbox;
 mod serve;
+mod status;
 mod tokens;
+mod verify;
 
 use crate::{
+    client::Server,
     config::{Config, Problems},
     failure::{Exit, Failure},
 };
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use std::{ffi::OsString, future::Future, path::PathBuf, process::ExitCode};
 
 /// Keeps the facemaps of Jumio's onboarding on the company's own premises, and re-authenticates people with them.
@@ -45,6 +62,58 @@ enum Command {
     /// Makes, lists and revokes API tokens
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
+    /// Checks every record, slot, content and audit entry of a vault at rest; changes none of them
+    #[command(after_help = "Example:  facemap-vault verify --config /srv/facemap-vault/config.toml")]
+    Verify(verify::VerifyArgs),
+    /// Makes the store anew from slots and contents, and lists what was lost
+    #[command(after_help = "Example:  facemap-vault rebuild-index --config /srv/facemap-vault/config.toml")]
+    RebuildIndex(rebuild::RebuildArgs),
+    /// What follows a rebuild or restore
+    #[command(subcommand)]
+    Recovery(recovery::RecoveryCommand),
+    /// Copies records, contents and, to another folder, slots; never keys
+    #[command(
+        after_help = "Example:  facemap-vault backup --config /srv/facemap-vault/config.toml --to /mnt/a/today --slots /mnt/b/today"
+    )]
+    Backup(backup::BackupArgs),
+    /// Brings a backup into empty folders; whoever was purged stays purged
+    #[command(
+        after_help = "Example:  facemap-vault restore --from /mnt/a/today --config /srv/facemap-vault/config.toml --slots /mnt/b/today/slots"
+    )]
+    Restore(restore::RestoreArgs),
+    /// Looks at everything around a vault that can be wrong: a line of advice each; 2 when something needs attention
+    #[command(after_help = "Example:  facemap-vault doctor --config /srv/facemap-vault/config.toml")]
+    Doctor(ConfigArg),
+    /// Shows how a running vault is doing
+    #[command(after_help = "Example:  facemap-vault status --output json")]
+    Status(Server),
+    /// Makes, shows and withdraws links, through a running server
+    #[command(subcommand)]
+    Links(links::LinksCommand),
+    /// Lists callbacks and has them judged once more, through a running server
+    #[command(subcommand)]
+    Callbacks(callbacks::CallbacksCommand),
+    /// Destroys people's facemaps through a running server, and shows the receipts
+    #[command(subcommand)]
+    Purge(purge::PurgeCommand),
+    /// Re-authenticates many people through a running server, at Jumio's pace
+    #[command(subcommand)]
+    Batch(batch::BatchCommand),
+    /// Checks purge receipts offline
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
+    /// Reads the audit trail through a running server
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// The wrapping keys of a running vault
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Brings in facemaps that are held elsewhere, through a running server
+    #[command(subcommand)]
+    Enrollments(import::EnrollmentsCommand),
+    /// Prints completions for a shell
+    #[command(after_help = "Example:  facemap-vault completions bash > /etc/bash_completion.d/facemap-vault")]
+    Completions(completions::CompletionsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +148,22 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sandbox(args) => sandbox::run(&args),
         Command::CheckConfig(args) => check_config::run(&args.config),
         Command::Tokens(command) => tokens::run(&command),
+        Command::Verify(args) => verify::run(&args),
+        Command::RebuildIndex(args) => rebuild::run(&args),
+        Command::Recovery(command) => recovery::run(&command),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Status(server) => status::run(&server),
+        Command::Links(command) => links::run(&command),
+        Command::Callbacks(command) => callbacks::run(&command),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Purge(command) => purge::run(&command),
+        Command::Batch(command) => batch::run(&command),
+        Command::Receipt(command) => receipt::run(&command),
+        Command::Audit(command) => audit::run(&command),
+        Command::Keys(command) => keys::run(&command),
+        Command::Enrollments(command) => import::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -115,7 +200,6 @@ fn load_checked(path: &std::path::Path) -> Result<Config, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_shows_an_example() {

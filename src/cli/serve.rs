@@ -21,8 +21,8 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
-    let signals = shutdown::process_signals().map_err(Failure::failed)?;
-    let service = Service::start(&config).await?;
+    let mut signals = shutdown::process_signals().map_err(Failure::failed)?;
+    let Some(service) = Service::start(&config, &mut signals).await? else { return Ok(()) };
     tracing::info!(public = %service.public, private = %service.private, "Listening.");
     service.run(signals).await.map_err(Failure::failed)
 }

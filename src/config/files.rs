@@ -1,7 +1,14 @@
 //! The files that a configuration names, and what this version cannot serve.
 
 use super::{Config, Credentials, Engine, Problem, Provider};
-use crate::{http::tls, tokens::TokenBook};
+use crate::{
+    files,
+    http::{pages::Brand, tls},
+    secret_file::SecretFile,
+    tokens::TokenBook,
+};
+use notify::SigningSecret;
+use std::path::Path;
 
 /// Looks at every file that the service will read: present, not empty, not open to others. Nothing is changed.
 pub(crate) fn check_files(config: &Config) -> Vec<Problem> {
@@ -33,7 +40,49 @@ pub(crate) fn check_files(config: &Config) -> Vec<Problem> {
     {
         wrong("jumio.ca_file", &error);
     }
+    if let Err(error) = Brand::load(&config.links) {
+        wrong(error.key(), &error);
+    }
+    for file in &config.notifications.secrets {
+        match file.current().map(|secret| SigningSecret::parse(secret.expose())) {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => wrong("notifications.secret_file", &error),
+            Err(error) => wrong("notifications.secret_file", &error),
+        }
+    }
+    if let Some(path) = &config.notifications.ca_file
+        && let Err(error) = tls::authorities(path)
+    {
+        wrong("notifications.ca_file", &error);
+    }
+    check_keys(&config.keys.provider, &mut wrong);
     problems
+}
+
+/// The files of the key provider. Whether it can be reached is not asked: that may change any time.
+fn check_keys(provider: &Provider, wrong: &mut impl FnMut(&str, &dyn std::error::Error)) {
+    let mut secret = |key: &str, path: &Path| {
+        if let Err(error) = SecretFile::new(path.to_owned()).current() {
+            wrong(key, &error);
+        }
+    };
+    match provider {
+        Provider::File => {}
+        Provider::Pkcs11(pkcs11) => {
+            secret("keys.pkcs11_pin_file", &pkcs11.pin_file);
+            if let Err(error) = files::present(&pkcs11.module) {
+                wrong("keys.pkcs11_module", &error);
+            }
+        }
+        Provider::Transit(transit) => {
+            secret("keys.transit_token_file", &transit.token_file);
+            if let Some(path) = &transit.ca_file
+                && let Err(error) = tls::authorities(path)
+            {
+                wrong("keys.transit_ca_file", &error);
+            }
+        }
+    }
 }
 
 /// Choices that are valid, but that this version refuses to serve.
@@ -48,9 +97,6 @@ pub(crate) fn unsupported(config: &Config) -> Vec<Problem> {
     };
     if config.store.engine != Engine::Sled {
         refuse("store.engine", "cannot serve from PostgreSQL yet; write \"sled\"");
-    }
-    if config.keys.provider != Provider::File {
-        refuse("keys.provider", "knows only key files yet; write \"file\"");
     }
     problems
 }

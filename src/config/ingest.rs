@@ -1,7 +1,7 @@
 //! `[ingest]`: what happens with an onboarding.
 
 use super::{jumio::Context, section::Section};
-use ::ingest::{Accept, DeleteOriginal};
+use ::ingest::{Accept, DeleteOriginal, OnReplacement};
 use std::time::Duration;
 
 /// The section, checked.
@@ -15,6 +15,8 @@ pub(crate) struct Ingest {
     pub(crate) delete_original: DeleteOriginal,
     /// Whether the original of somebody who is not eligible is deleted as well.
     pub(crate) delete_ineligible: bool,
+    /// What becomes of an enrollment whose place another one took.
+    pub(crate) on_replacement: OnReplacement,
     /// When a transaction that was not called back is asked for, counted from its start.
     pub(crate) poll_schedule: Vec<Duration>,
     /// How long a step is tried.
@@ -37,7 +39,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, context: Context) -> Ingest {
     let poll_schedule = section.schedule("poll_schedule_seconds", &schedule, 10, 1..=86_400);
     let retry_for = Duration::from_hours(section.number("retry_for_hours", 72, 1..=720, "hours"));
     let max_facemap = section.bytes("max_facemap_bytes", 16_777_216, 1024..=67_108_864);
-    section.choice("on_replacement", &[("keep", ()), ("purge-previous", ())], ());
+    let words = [("keep", OnReplacement::Keep), ("purge-previous", OnReplacement::PurgePrevious)];
+    let on_replacement = section.choice("on_replacement", &words, OnReplacement::Keep);
 
     if !context.simulated && poll_schedule.first().is_some_and(|first| first.as_secs() < 40) {
         section.problem("poll_schedule_seconds", "begins before 40 seconds; Jumio asks for 40 at least");
@@ -47,6 +50,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, context: Context) -> Ingest {
         reference_prefixes,
         delete_original,
         delete_ineligible,
+        on_replacement,
         poll_schedule,
         retry_for,
         max_facemap,

@@ -3,6 +3,7 @@
 //! A key comes from the file or, over it, from the environment as `FACEMAP_VAULT__SECTION__KEY`. Lists in the
 //! environment are separated by commas, or written as a TOML list. Relative paths are relative to the file.
 
+mod audit;
 mod callbacks;
 mod files;
 mod ingest;
@@ -11,9 +12,12 @@ mod keys;
 mod later;
 mod links;
 mod log;
+mod notifications;
 mod presets;
 mod problem;
+mod purge;
 mod reauth;
+mod retention;
 mod section;
 mod server;
 mod store;
@@ -24,14 +28,18 @@ mod urls;
 mod value;
 mod warnings;
 
+pub(crate) use audit::AuditSinks;
 pub(crate) use callbacks::Callbacks;
 pub(crate) use files::{check_files, unsupported};
 pub(crate) use ingest::Ingest;
 pub(crate) use jumio::{Credentials, Jumio};
-pub(crate) use keys::{Keys, Provider};
+pub(crate) use keys::{Keys, Pkcs11, Provider, Transit, origin_of};
 pub(crate) use later::{acts_later, set_but_later};
+pub(crate) use links::{Links, MOST_DAYS as MOST_LINK_DAYS};
 pub(crate) use log::{Log, LogFormat};
+pub(crate) use notifications::Notifications;
 pub(crate) use problem::{Problem, Problems};
+pub(crate) use purge::Purge;
 pub(crate) use reauth::Reauth;
 pub(crate) use section::Setting;
 pub(crate) use server::{Server, TlsFiles};
@@ -80,10 +88,20 @@ pub(crate) struct Config {
     pub(crate) ingest: Ingest,
     /// `[reauth]`
     pub(crate) reauth: Reauth,
+    /// `[links]`
+    pub(crate) links: Links,
     /// `[store]`
     pub(crate) store: Store,
     /// `[keys]`
     pub(crate) keys: Keys,
+    /// `[retention]`
+    pub(crate) retention: custody::RetentionConfig,
+    /// `[purge]`
+    pub(crate) purge: Purge,
+    /// `[audit]`
+    pub(crate) audit: AuditSinks,
+    /// `[notifications]`
+    pub(crate) notifications: Notifications,
     /// `[log]`
     pub(crate) log: Log,
     /// Every key with the value in force, secrets redacted.
@@ -123,19 +141,33 @@ impl Config {
         let callbacks = reader.section("callbacks", |section| callbacks::read(section, region, context));
         let ingest = reader.section("ingest", |section| ingest::read(section, context));
         let reauth = reader.section("reauth", |section| reauth::read(section, context));
-        reader.section("links", |section| links::read(section, context));
+        let links = reader.section("links", |section| links::read(section, context));
         let store = reader.section("store", store::read);
         let keys = reader.section("keys", keys::read);
-        reader.section("retention", later::read_retention);
-        reader.section("purge", later::read_purge);
-        reader.section("notifications", |section| later::read_notifications(section, context));
+        let retention = reader.section("retention", retention::read);
+        let purge = reader.section("purge", purge::read);
+        let audit = reader.section("audit", audit::read);
+        let notifications = reader.section("notifications", |section| notifications::read(section, context));
         let log = reader.section("log", log::read);
         reader.finish();
         let Reader { problems, settings, .. } = reader;
         match jumio {
-            Some(jumio) if problems.is_empty() => {
-                Ok(Self { server, jumio, callbacks, ingest, reauth, store, keys, log, settings })
-            }
+            Some(jumio) if problems.is_empty() => Ok(Self {
+                server,
+                jumio,
+                callbacks,
+                ingest,
+                reauth,
+                links,
+                store,
+                keys,
+                retention,
+                purge,
+                audit,
+                notifications,
+                log,
+                settings,
+            }),
             _ => Err(Problems(problems)),
         }
     }

@@ -17,6 +17,10 @@ pub(crate) struct Reauth {
     pub(crate) result_poll: Vec<Duration>,
     /// How long a passed authentication can be redeemed.
     pub(crate) result_valid: Duration,
+    /// Transactions of a user at most, over all channels, within `attempt_window`.
+    pub(crate) max_attempts: usize,
+    /// See `max_attempts`.
+    pub(crate) attempt_window: Duration,
     /// Hosts that `successUrl` and `errorUrl` may name.
     pub(crate) allowed_redirect_hosts: Vec<String>,
 }
@@ -31,8 +35,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, context: Context) -> Reauth {
     let result_valid = section.seconds("result_valid_seconds", 300, 1..=86_400);
     let host = |text: &str| urls::host_name(text, context.simulated);
     let allowed_redirect_hosts = section.list("allowed_redirect_hosts", Vec::new(), host, String::clone);
-    section.number("max_attempts", 5, 1..=1000, "attempts");
-    section.number("attempt_window_hours", 24, 1..=720, "hours");
+    let max_attempts = section.number("max_attempts", 5, 1..=1000, "attempts");
+    let attempt_hours = section.number("attempt_window_hours", 24, 1..=720, "hours");
     section.choice("delete_result", &[("never", ()), ("after-event", ())], ());
 
     if settle <= context.timeout {
@@ -42,5 +46,14 @@ pub(super) fn read(section: &mut Section<'_, '_>, context: Context) -> Reauth {
         );
         section.problem("settle_seconds", text);
     }
-    Reauth { window, settle, wait, result_poll, result_valid, allowed_redirect_hosts }
+    Reauth {
+        window,
+        settle,
+        wait,
+        result_poll,
+        result_valid,
+        max_attempts: usize::try_from(max_attempts).unwrap_or(usize::MAX),
+        attempt_window: Duration::from_secs(attempt_hours * 3600),
+        allowed_redirect_hosts,
+    }
 }

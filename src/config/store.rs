@@ -23,6 +23,8 @@ pub(crate) struct Store {
     pub(crate) slots_path: PathBuf,
     /// Below this the vault takes nothing new.
     pub(crate) min_free_bytes: u64,
+    /// Days for which backups of the slot file are kept: until then a burnt slot stays as a tombstone.
+    pub(crate) slot_backup_horizon_days: u32,
 }
 
 impl Store {
@@ -47,7 +49,8 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Store {
     let engine = section.choice("engine", &engines, Engine::Sled);
     let path = section.path("path", "data");
     let slots_path = section.path("slots_path", "slots");
-    section.number("slot_backup_horizon_days", 30, 0..=3650, "days");
+    let horizon = section.number("slot_backup_horizon_days", 30, 0..=3650, "days");
+    let slot_backup_horizon_days = u32::try_from(horizon).unwrap_or(u32::MAX);
     let min_free_bytes = section.number("min_free_bytes", 1_073_741_824, 0..=1_099_511_627_776, "bytes");
     if path == slots_path {
         section.problem(
@@ -55,5 +58,5 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Store {
             "is the same folder as path; slots lie apart, best on another file system",
         );
     }
-    Store { engine, path, slots_path, min_free_bytes }
+    Store { engine, path, slots_path, min_free_bytes, slot_backup_horizon_days }
 }

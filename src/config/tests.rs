@@ -60,6 +60,29 @@ fn the_example_holds_the_defaults_and_names_every_key() {
 }
 
 #[test]
+fn events_are_sent_signed_or_not_at_all_and_inside_only_where_configured() {
+    let with = |text: &str| format!("{LEAST}[notifications]\n{text}\n");
+    let config = parse(&with(
+        "url = \"https://10.1.2.3:8443/events\"\nsecret_file = [\"new\", \"old\"]\nallowed_networks = [\"10.1.0.0/16\"]",
+    ));
+    let events = config.unwrap().notifications;
+    assert_eq!((events.secrets.len(), events.max_age.as_secs()), (2, 7 * 86_400));
+    assert_eq!(events.allowed_networks, ["10.1.0.0/16".parse().unwrap()]);
+    assert!(parse(LEAST).unwrap().notifications.url.is_none());
+    for (text, key) in [
+        ("url = \"https://b.example/e\"", "notifications.secret_file"),
+        ("secret_file = \"s\"", "notifications.url"),
+        ("url = \"http://b.example/e\"\nsecret_file = \"s\"", "notifications.url"),
+        ("url = \"https://b.example/e?x=1\"\nsecret_file = \"s\"", "notifications.url"),
+        ("url = \"https://b.example/e\"\nsecret_file = [\"a\", \"b\", \"c\"]", "notifications.secret_file"),
+        ("allowed_networks = [\"10.1.2.3/8\"]", "notifications.allowed_networks"),
+        ("max_age_days = 0", "notifications.max_age_days"),
+    ] {
+        assert_eq!(refused(&with(text)), [key], "{text}");
+    }
+}
+
+#[test]
 fn every_problem_is_told_at_once_with_its_place() {
     let text = "[jumio]\nregion = \"mars\"\ncallback_base_url = \"http://vault\"\nmore = 1\n[serveur]\nx = 1\n\
                 [reauth]\nwindow_seconds = 60\nwait_seconds = \"10\"\n";
@@ -150,6 +173,8 @@ fn what_would_break_a_rule_of_jumios_is_refused() {
         ("links", "default_days", "31"),
         ("links", "base_url", "\"http://vault.example.com\""),
         ("retention", "max_fraction_per_day", "0.0"),
+        ("audit", "syslog", "\"collector:514\""),
+        ("audit", "jsonl_file", "\"\""),
         ("callbacks", "allowed_sources", "[\"jumio\", \"10.0.0.1/8\"]"),
         ("store", "slots_path", "\"data\""),
     ] {
@@ -169,20 +194,43 @@ fn half_a_pair_of_admin_credentials_is_refused() {
 
 #[test]
 fn keys_that_act_later_are_checked_now_and_named_when_they_are_set() {
+    let config = parse(&format!("{LEAST}[reauth]\ndelete_result = \"after-event\"\n")).unwrap();
+    assert_eq!(set_but_later(&config.settings), ["reauth.delete_result"]);
+    assert!(warnings(&config).iter().any(|text| text.contains("reauth.delete_result")));
+}
+
+#[test]
+fn retention_purge_and_audit_are_read_into_what_acts_on_them() {
     let config = parse(&format!(
-        "{LEAST}[retention]\nmax_age_days = 30\n[ingest]\non_replacement = \"purge-previous\"\n"
+        "{LEAST}[retention]\nmax_age_days = 30\nmax_idle_days = 0\nsweep_interval_seconds = 60\n\
+         max_fraction_per_day = 0.5\n[purge]\nconfirm_above = 7\n\
+         [audit]\njsonl_file = \"log/audit.jsonl\"\nsyslog = \"udp:10.0.0.5:514\"\n"
     ))
     .unwrap();
-    assert_eq!(set_but_later(&config.settings), ["ingest.on_replacement", "retention.max_age_days"]);
-    assert!(warnings(&config).iter().any(|text| text.contains("retention.max_age_days")));
+    let retention = custody::RetentionConfig {
+        max_age_days: 30,
+        max_idle_days: 0,
+        sweep_interval: std::time::Duration::from_mins(1),
+        max_fraction_per_day: 0.5,
+    };
+    assert_eq!(config.retention, retention);
+    assert_eq!(config.purge.confirm_above, 7);
+    let file = ::audit::Sink::JsonLines("/etc/vault/log/audit.jsonl".into());
+    let syslog = ::audit::Sink::Syslog("udp:10.0.0.5:514".parse().unwrap());
+    assert_eq!(config.audit.sinks, [file, syslog]);
+    let defaults = parse(LEAST).unwrap();
+    assert_eq!(
+        (defaults.retention, defaults.purge.confirm_above),
+        (custody::RetentionConfig::default(), 100)
+    );
+    assert!(defaults.audit.sinks.is_empty() && set_but_later(&config.settings).is_empty());
 }
 
 #[test]
 fn what_this_version_cannot_serve_is_refused_not_ignored() {
-    let config =
-        parse(&format!("{LEAST}[store]\nengine = \"postgres\"\n[keys]\nprovider = \"pkcs11\"\n")).unwrap();
+    let config = parse(&format!("{LEAST}[store]\nengine = \"postgres\"\n")).unwrap();
     let keys: Vec<_> = unsupported(&config).into_iter().map(|problem| problem.key).collect();
-    assert_eq!(keys, ["store.engine", "keys.provider"]);
+    assert_eq!(keys, ["store.engine"]);
 }
 
 #[test]
@@ -201,4 +249,54 @@ fn risky_choices_are_warned_of() {
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
+}
+
+/// The configuration with these lines in `[keys]`.
+fn with_keys(lines: &str) -> String {
+    format!("{LEAST}[keys]\n{lines}\n")
+}
+
+const TRANSIT: &str =
+    "provider = \"transit\"\ntransit_address = \"https://10.1.2.3:8200\"\ntransit_token_file = \"t\"\n";
+
+#[test]
+fn a_transit_engine_needs_its_address_and_its_token_and_has_defaults_for_the_rest() {
+    let Provider::Transit(transit) = parse(&with_keys(TRANSIT)).unwrap().keys.provider else { panic!() };
+    assert_eq!(origin_of(&transit.address), "https://10.1.2.3:8200");
+    assert_eq!((transit.mount.as_str(), transit.key.as_str()), ("transit", "facemap-vault"));
+    assert_eq!(transit.token_file, Path::new("/etc/vault/t"));
+    assert_eq!((transit.namespace, transit.ca_file, transit.timeout.as_secs()), (None, None, 5));
+    let missing = refused(&with_keys("provider = \"transit\""));
+    assert_eq!(missing, ["keys.transit_address", "keys.transit_token_file"]);
+    for (key, bad) in [
+        ("transit_address", "\"http://10.1.2.3:8200\""),
+        ("transit_address", "\"https://10.1.2.3:8200/v1\""),
+        ("transit_mount", "\"a/../b\""),
+        ("transit_key", "\"a/b\""),
+        ("transit_namespace", "\"a b\""),
+        ("transit_timeout_seconds", "0"),
+    ] {
+        let text = TRANSIT.lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n");
+        let refused = refused(&with_keys(&format!("{text}\n{key} = {bad}")));
+        assert!(refused.contains(&format!("keys.{key}")), "{key} = {bad}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_token_of_a_security_module_needs_all_three_of_its_keys() {
+    let all = "provider = \"pkcs11\"\npkcs11_module = \"/usr/lib/m.so\"\npkcs11_token_label = \"fv\"\n\
+               pkcs11_pin_file = \"pin\"";
+    let Provider::Pkcs11(pkcs11) = parse(&with_keys(all)).unwrap().keys.provider else { panic!() };
+    assert_eq!((pkcs11.module.as_path(), pkcs11.token_label.as_str()), (Path::new("/usr/lib/m.so"), "fv"));
+    assert_eq!(pkcs11.pin_file, Path::new("/etc/vault/pin"));
+    let missing = refused(&with_keys("provider = \"pkcs11\""));
+    assert_eq!(missing, ["keys.pkcs11_module", "keys.pkcs11_token_label", "keys.pkcs11_pin_file"]);
+    let long = all.replace("\"fv\"", &format!("\"{}\"", "x".repeat(33)));
+    assert_eq!(refused(&with_keys(&long)), ["keys.pkcs11_token_label"; 2][..1]);
+}
+
+#[test]
+fn a_key_of_another_provider_is_not_ignored() {
+    assert_eq!(refused(&with_keys("transit_key = \"x\"")), ["keys.transit_key"]);
+    assert_eq!(refused(&with_keys(&format!("{TRANSIT}pkcs11_module = \"m\""))), ["keys.pkcs11_module"]);
 }

@@ -1,6 +1,6 @@
 //! What is allowed, and still deserves a second thought.
 
-use super::{Config, set_but_later};
+use super::{Config, Provider, set_but_later};
 use ::ingest::DeleteOriginal;
 use std::{
     os::unix::fs::MetadataExt as _,
@@ -41,6 +41,14 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         warnings.push(
             "server.tls_terminated_upstream is true: between that proxy and this process, API tokens and callbacks \
              travel in the clear."
+                .to_owned(),
+        );
+    }
+    if let Provider::Transit(transit) = &config.keys.provider
+        && transit.address.scheme() == "http"
+    {
+        warnings.push(
+            "keys.transit_address is http: data keys travel to the transit engine in the clear, if only on this machine."
                 .to_owned(),
         );
     }
@@ -89,11 +97,12 @@ fn callbacks(config: &Config, warnings: &mut Vec<String>) {
 }
 
 fn storage(config: &Config, warnings: &mut Vec<String>) {
-    let places = [
-        ("keys.path", &config.keys.path),
-        ("store.slots_path", &config.store.slots_path),
-        ("store.path (content)", &config.store.path),
-    ];
+    let mut places =
+        vec![("store.slots_path", &config.store.slots_path), ("store.path (content)", &config.store.path)];
+    // Where the wrapping keys are elsewhere, what lies in the folder opens nothing.
+    if config.keys.provider == Provider::File {
+        places.insert(0, ("keys.path", &config.keys.path));
+    }
     let devices: Vec<_> = places.iter().map(|(name, path)| (*name, device(path))).collect();
     for (n, (name, this)) in devices.iter().enumerate() {
         for (other, that) in &devices[n + 1..] {

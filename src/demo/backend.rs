@@ -21,6 +21,13 @@ pub(super) struct Answer {
     pub(super) body: Value,
 }
 
+/// A page, as a person's browser gets it.
+pub(super) struct Page {
+    pub(super) status: u16,
+    pub(super) location: String,
+    pub(super) text: String,
+}
+
 impl Answer {
     /// A text of the body; empty if it is not there.
     pub(super) fn text(&self, field: &str) -> &str {
@@ -32,6 +39,7 @@ impl Backend {
     pub(super) fn new(private: SocketAddr, token: Secret) -> Result<Self, reqwest::Error> {
         // Loopback only, in clear: no roots are needed, and no proxy is asked.
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1));
+        let http = http.redirect(reqwest::redirect::Policy::none());
         let http = http.tls_backend_preconfigured(no_tls()).build()?;
         Ok(Self { http, base: format!("http://{private}"), token })
     }
@@ -54,11 +62,31 @@ impl Backend {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        let request =
+            self.http.put(format!("{}{path}", self.base)).header("Content-Type", "application/json");
+        self.send(request.body(body.to_string())).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<Answer, String> {
+        self.send(self.http.delete(format!("{}{path}", self.base))).await
+    }
+
     /// A form to an address, as Jumio (or somebody who pretends to be) posts it.
     pub(super) async fn post_form(&self, url: &str, form: String) -> Result<u16, String> {
         let request =
             self.http.post(url).header("Content-Type", "application/x-www-form-urlencoded").body(form);
         request.send().await.map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
+    }
+
+    /// Opens a page, as a browser or a mail scanner does.
+    pub(super) async fn open(&self, url: &str) -> Result<Page, String> {
+        visit(self.http.get(url)).await
+    }
+
+    /// Presses the button on a page.
+    pub(super) async fn press(&self, url: &str) -> Result<Page, String> {
+        visit(self.http.post(url).header("Sec-Fetch-Site", "same-origin")).await
     }
 
     /// Waits until an enrollment is in a state.
@@ -80,6 +108,15 @@ impl Backend {
         let bytes = sent.bytes().await.map_err(|error| error.to_string())?;
         Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
     }
+}
+
+async fn visit(request: reqwest::RequestBuilder) -> Result<Page, String> {
+    let answer = request.send().await.map_err(|error| error.to_string())?;
+    let status = answer.status().as_u16();
+    let location = answer.headers().get("Location").and_then(|value| value.to_str().ok());
+    let location = location.unwrap_or_default().to_owned();
+    let text = answer.text().await.map_err(|error| error.to_string())?;
+    Ok(Page { status, location, text })
 }
 
 /// TLS that trusts nobody: this client never uses it.

@@ -43,3 +43,19 @@ fn about(sandbox: &Running, reference: &str) -> Vec<Entry> {
     };
     entries.into_iter().filter(is_about).collect()
 }
+
+/// Authentications against an enrollment that were deleted at Jumio.
+pub(super) fn deletions(sandbox: &Running, enrollment: &str) -> usize {
+    let entries = sandbox.control.journal(0).entries;
+    let initiated: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.note.enrollment.as_deref() == Some(enrollment))
+        .filter_map(|entry| entry.note.reference.clone())
+        .collect();
+    let is_one = |entry: &&Entry| {
+        entry.endpoint == Endpoint::DeleteAuthentication
+            && entry.note.status == Some(200)
+            && entry.note.reference.as_ref().is_some_and(|reference| initiated.contains(reference))
+    };
+    entries.iter().filter(is_one).count()
+}

@@ -3,7 +3,9 @@
 
 mod backend;
 mod claims;
+mod end;
 mod journal;
+mod links;
 mod story;
 mod tell;
 
@@ -55,7 +57,7 @@ fn set_up(dir: &Path) -> Result<(Config, model::Secret, SocketAddr), Failure> {
     let [sandbox, public, private] = free_addresses()?;
     let origin = Url::parse(&format!("http://{sandbox}")).map_err(Failure::failed)?;
     let home = dir.join("vault");
-    let made = init::set_up(&home, Some(&origin))?;
+    let made = init::set_up(&home, Some(&origin), &init::KeyArgs::default())?;
     let overlay = [
         ("FACEMAP_VAULT__SERVER__PUBLIC_LISTEN", public.to_string()),
         ("FACEMAP_VAULT__SERVER__PRIVATE_LISTEN", private.to_string()),
@@ -88,11 +90,13 @@ async fn play(
 ) -> Result<(), Failure> {
     let sandbox = Sandbox::start(SandboxConfig { listen: origin, ..SandboxConfig::default() });
     let sandbox = sandbox.await.map_err(Failure::failed)?;
-    let service = Service::start(&config).await?;
+    let (stop, mut signals) = mpsc::channel(1);
+    let service = Service::start(&config, &mut signals).await?;
+    let service =
+        service.ok_or_else(|| Failure::failed("the demo's vault was stopped before it was open"))?;
     let callback_url = format!("http://{}/callbacks/jumio/{}", service.public, service.portal_token.expose());
     let backend = Backend::new(service.private, token).map_err(Failure::failed)?;
     let stage = Stage { sandbox, backend, dir: dir.join("vault"), public: service.public };
-    let (stop, signals) = mpsc::channel(1);
     let running = tokio::spawn(service.run(signals));
 
     let mut tell = Tell::default();

@@ -3,7 +3,7 @@
 use super::{
     Stage,
     backend::Answer,
-    claims, journal,
+    claims, end, journal, links,
     tell::{Tell, say},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -35,8 +35,10 @@ pub(super) async fn tell(stage: &Stage, callback_url: &str, tell: &mut Tell) -> 
     on_disk(stage, tell)?;
     let authentication = on_the_web(stage, tell, ines).await?;
     in_the_app(stage, tell, malik).await?;
+    links::by_mail(stage, tell, malik).await?;
     forge(stage, callback_url, tell, &references, &authentication).await?;
-    again(stage, tell, ines).await
+    again(stage, tell, ines).await?;
+    end::tell(stage, tell, malik).await
 }
 
 async fn onboard(stage: &Stage, tell: &mut Tell) -> Result<Vec<String>, String> {

@@ -1,5 +1,6 @@
 //! `/v1/authentications`: initiating, looking up, redeeming.
 
+use super::openapi::words;
 use super::{
     body::{self, Body},
     caller::App,
@@ -14,46 +15,76 @@ use reauth::{AuthenticationRequest, IfOpen};
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
 
 /// The body of `POST /v1/authentications`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wanted {
+pub(super) struct Wanted {
+    /// The person.
+    #[schema(value_type = words::UserReference)]
     user_reference: UserReference,
+    /// The enrollment to compare with; the user's current one if not given.
+    #[schema(value_type = Option<words::EnrollmentReference>)]
     enrollment_transaction_reference: Option<EnrollmentRef>,
+    /// In a browser or in an app.
+    #[schema(value_type = words::Channel)]
     channel: Channel,
+    /// Where Jumio sends the person at the end: https, on an allowed host. For the web channel alone.
     success_url: Option<String>,
+    /// The same, where it went wrong.
     error_url: Option<String>,
+    /// The language of Jumio's page, in Jumio's spelling.
     locale: Option<String>,
+    /// How long Jumio's page can be opened; 15 if not given.
+    #[schema(value_type = Option<words::LifetimeMinutes>)]
     token_lifetime_in_minutes: Option<i64>,
+    /// The company's own reference of this request; `redeem` asks for it again.
+    #[schema(value_type = Option<words::RequestReference>)]
     request_reference: Option<String>,
+    /// What to do about one that is open with other parameters.
     #[serde(default)]
+    #[schema(value_type = words::IfOpen)]
     if_open: IfOpen,
 }
 
 /// The body of a redeem.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Redeem {
+pub(super) struct Redeem {
+    /// Who is to have passed.
+    #[schema(value_type = words::UserReference)]
     user_reference: UserReference,
+    /// What it was made for.
+    #[schema(value_type = Option<words::RequestReference>)]
     request_reference: Option<String>,
 }
 
 /// The query of one authentication.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WaitQuery {
+pub(super) struct WaitQuery {
+    /// How long to wait for the result, 0 to 25. Waiting also asks Jumio, at most every 3 seconds.
     #[serde(default)]
+    #[param(maximum = 25)]
     wait_seconds: u64,
 }
 
 /// The query of the list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ListQuery {
+pub(super) struct ListQuery {
+    /// Of this user alone.
+    #[param(value_type = Option<words::UserReference>)]
     user_reference: Option<UserReference>,
+    /// In this state alone.
+    #[param(value_type = Option<words::AuthenticationState>)]
     state: Option<AuthenticationState>,
+    /// Where the page before ended: its `nextCursor`.
+    #[param(value_type = Option<words::PageCursor>)]
     cursor: Option<String>,
+    /// How many on a page.
+    #[param(value_type = Option<words::PageSize>)]
     limit: Option<usize>,
 }
 
@@ -79,9 +110,7 @@ fn check(wanted: Wanted, private: &Private) -> Result<AuthenticationRequest, Vio
         token_lifetime_in_minutes: wanted.token_lifetime_in_minutes.or(default_lifetime(wanted.channel)),
     };
     let mut violations = Violations::none();
-    if wanted.request_reference.as_deref().is_some_and(|text| !is_reference(text)) {
-        violations.add("/requestReference", "must have 1 to 100 printable ASCII characters");
-    }
+    check_request_reference(wanted.request_reference.as_deref(), &mut violations);
     let journey = match Journey::check(wanted.channel, &web, &private.authentication_rules) {
         Ok(journey) => journey,
         Err(more) => {
@@ -96,6 +125,8 @@ fn check(wanted: Wanted, private: &Private) -> Result<AuthenticationRequest, Vio
         journey,
         request_reference: wanted.request_reference,
         if_open: wanted.if_open,
+        batch: false,
+        link: None,
     })
 }
 
@@ -103,6 +134,12 @@ fn check(wanted: Wanted, private: &Private) -> Result<AuthenticationRequest, Vio
 /// the facemap after 15 minutes: a link that lives longer leads nowhere.
 fn default_lifetime(channel: Channel) -> Option<i64> {
     (channel == Channel::Web).then_some(limits::JUMIO_WINDOW_MINUTES.into())
+}
+
+pub(super) fn check_request_reference(reference: Option<&str>, violations: &mut Violations) {
+    if reference.is_some_and(|text| !is_reference(text)) {
+        violations.add("/requestReference", "must have 1 to 100 printable ASCII characters");
+    }
 }
 
 fn is_reference(text: &str) -> bool {

@@ -1,7 +1,12 @@
 //! Bodies and queries of the private API: JSON, strictly.
 
 use super::problem::Problem;
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::{StatusCode, header},
+    web,
+};
 use futures_util::future::LocalBoxFuture;
 use model::{limits, text::printable};
 use serde::de::DeserializeOwned;
@@ -13,15 +18,31 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// A body that was read whole. One that is too large, too slow, or breaks off, is a problem like any other.
 pub(crate) struct Body(web::Bytes);
 
+impl Body {
+    /// What was read.
+    pub(crate) fn into_bytes(self) -> web::Bytes {
+        self.0
+    }
+}
+
 impl FromRequest for Body {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let reading = web::Bytes::from_request(request, payload);
+        let most = most_bytes(request);
+        let told = request.headers().get(header::CONTENT_LENGTH);
+        let told = told.and_then(|told| told.to_str().ok()?.parse::<u64>().ok());
+        let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
-            match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-                Ok(read) => read.map(Self).map_err(|error| not_read(&error)),
+            if told.is_some_and(|told| told > most as u64) {
+                return Err(too_large(most));
+            }
+            let Ok(payload) = payload else { return Err(broken_off()) };
+            match tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(most)).await {
+                Ok(Ok(Ok(read))) => Ok(Self(read)),
+                Ok(Ok(Err(_broken_off))) => Err(broken_off()),
+                Ok(Err(_larger)) => Err(too_large(most)),
                 Err(_elapsed) => {
                     let detail = "The body did not arrive in time; nothing was done.";
                     Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", detail))
@@ -31,11 +52,20 @@ impl FromRequest for Body {
     }
 }
 
-fn not_read(error: &actix_web::Error) -> Problem {
-    if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = format!("A body has at most {} bytes; nothing was done.", limits::API_BODY_BYTES);
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail);
+/// Bytes of a body at most, by the route.
+fn most_bytes(request: &HttpRequest) -> usize {
+    match request.match_pattern().as_deref() {
+        Some("/v1/purges") => limits::PURGE_BODY_BYTES,
+        _ => limits::API_BODY_BYTES,
     }
+}
+
+fn too_large(most: usize) -> Problem {
+    let detail = format!("A body has at most {most} bytes here; nothing was done.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+}
+
+fn broken_off() -> Problem {
     Problem::invalid("", "the body could not be read to its end")
 }
 
@@ -45,12 +75,21 @@ pub(crate) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &Body) -> R
         let detail = "Send the body as `Content-Type: application/json`.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(&body.0);
+    json_of(&body.0)
+}
+
+/// Reads JSON whose type was looked at before.
+pub(crate) fn json_of<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list of values without names would be read as an object too, by the order of the fields.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+        return Err(Problem::invalid("", "must be a JSON object"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = pointer_of(error.path());
-        Problem::invalid(pointer, told(error.inner()))
+        let text = error.inner().to_string();
+        refused(error.path(), text.split(" at line ").next().unwrap_or_default())
     })?;
-    deserializer.end().map_err(|error| Problem::invalid("", told(&error)))?;
+    deserializer.end().map_err(|_| Problem::invalid("", "nothing may stand behind the JSON value"))?;
     Ok(value)
 }
 
@@ -62,12 +101,15 @@ pub(crate) fn json_or_default<T: DeserializeOwned + Default>(
     if body.0.is_empty() { Ok(T::default()) } else { json(request, body) }
 }
 
-/// Reads the query, strictly.
+/// Reads the query, strictly. A field that is wrong is refused with its name, never with its value.
 pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
-    let query = web::Query::<T>::from_query(request.query_string());
-    query.map(web::Query::into_inner).map_err(|error| {
-        Problem::invalid("", format!("the query is not understood: {}", printable(&error.to_string(), 200)))
-    })
+    query_of(request.query_string())
+}
+
+fn query_of<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs))
+        .map_err(|error| refused(error.path(), &error.inner().to_string()))
 }
 
 /// `limit` of a list: 1 to 500, 50 if not given.
@@ -101,13 +143,41 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// What is wrong, without the value: serde repeats a string that it did not expect.
-fn told(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" at line ").next().unwrap_or_default();
-    let Some(rest) = text.strip_prefix("invalid type: ") else { return printable(text, 200) };
-    match rest.split_once(", expected ") {
-        Some((_found, expected)) => format!("must be {}", printable(expected, 160)),
-        None => "has the wrong type".to_owned(),
+/// A refusal with the place and the rule. Of a field that is missing or stands twice the path says only where it should.
+fn refused(path: &serde_path_to_error::Path, text: &str) -> Problem {
+    let mut pointer = pointer_of(path);
+    let named = |what: &str| text.strip_prefix(what)?.strip_prefix(" field `")?.strip_suffix('`');
+    let (field, rule) = match (named("missing"), named("duplicate")) {
+        (Some(field), _) => (field, "is missing".to_owned()),
+        (_, Some(field)) => (field, "stands more than once".to_owned()),
+        _ => ("", told(text)),
+    };
+    if !field.is_empty() && !pointer.ends_with(&format!("/{field}")) {
+        pointer = format!("{pointer}/{field}");
     }
+    Problem::invalid(pointer, rule)
 }
+
+/// What is wrong, without the value: serde repeats what it did not expect, and so do readers of times and numbers.
+fn told(text: &str) -> String {
+    let expected = |rest: &str| rest.split_once(", expected ").map(|(_found, it)| printable(it, 160));
+    for kind in ["invalid type: ", "invalid value: ", "invalid length "] {
+        if let Some(rest) = text.strip_prefix(kind) {
+            return expected(rest)
+                .map_or_else(|| "has the wrong type".to_owned(), |it| format!("must be {it}"));
+        }
+    }
+    if let Some(rest) = text.strip_prefix("unknown variant ") {
+        return expected(rest).map_or_else(|| "is not understood".to_owned(), |it| format!("must be {it}"));
+    }
+    if let Some(rest) = text.strip_prefix("unknown field ") {
+        let known = expected(rest).map(|it| format!("; known are {it}"));
+        return format!("is not known here{}", known.unwrap_or_default());
+    }
+    // Whoever quotes, quotes what was sent. Our own rules quote nothing.
+    if text.contains(['"', '\'', '`']) { "is not understood".to_owned() } else { printable(text, 200) }
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

@@ -18,9 +18,7 @@ pub(crate) async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
-    let admitted =
-        identify(&request).and_then(|identity| refuse_idempotency_key(&request).map(|()| identity));
-    match admitted {
+    match identify(&request) {
         Ok(identity) => {
             request.extensions_mut().insert(identity);
             Ok(next.call(request).await?.map_into_left_body())
@@ -28,16 +26,6 @@ pub(crate) async fn authenticate(
         // As a response and not as an error: an error would pass by the headers that every answer has.
         Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
     }
-}
-
-/// A caller who sends this header relies on it. As long as it is not honoured, ignoring it would do things twice.
-fn refuse_idempotency_key(request: &ServiceRequest) -> Result<(), Problem> {
-    if request.headers().contains_key("idempotency-key") {
-        let detail = "Idempotency-Key is not honoured by this version; leave it out. POST /v1/authentications is \
-                      deduplicated by itself.";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-not-honoured", detail));
-    }
-    Ok(())
 }
 
 fn identify(request: &ServiceRequest) -> Result<Identity, Problem> {
@@ -73,8 +61,17 @@ fn identity_with(request: &HttpRequest, needed: &[Role]) -> Result<Identity, Pro
 /// The company's backend, or more.
 pub(crate) struct App(Identity);
 
-/// Whoever may look at how the service is doing.
-pub(crate) struct Watcher;
+/// Whoever may look at how the service is doing, and at the book.
+pub(crate) struct Watcher(Identity);
+
+/// Whoever may look at keys and receipts: admins and auditors.
+pub(crate) struct Inspector;
+
+/// Whoever runs the service, or more.
+pub(crate) struct Operator(Identity);
+
+/// Somebody who may destroy, hold, import and turn keys.
+pub(crate) struct Admin(Identity);
 
 impl FromRequest for App {
     type Error = Problem;
@@ -88,14 +85,63 @@ impl FromRequest for Watcher {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(identity_with(request, &[Role::Operator, Role::Auditor]).map(|_| Self))
+        ready(identity_with(request, &[Role::Operator, Role::Auditor]).map(Self))
     }
+}
+
+impl FromRequest for Inspector {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(identity_with(request, &[Role::Admin, Role::Auditor]).map(|_| Self))
+    }
+}
+
+impl FromRequest for Operator {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(identity_with(request, &[Role::Operator]).map(Self))
+    }
+}
+
+impl FromRequest for Admin {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(identity_with(request, &[Role::Admin]).map(Self))
+    }
+}
+
+impl Watcher {
+    /// The caller as the audit trail names them.
+    pub(crate) fn actor(&self) -> Actor {
+        actor(&self.0)
+    }
+}
+
+impl Operator {
+    /// The caller as the audit trail names them.
+    pub(crate) fn actor(&self) -> Actor {
+        actor(&self.0)
+    }
+}
+
+impl Admin {
+    /// The caller as the audit trail names them.
+    pub(crate) fn actor(&self) -> Actor {
+        actor(&self.0)
+    }
+}
+
+fn actor(identity: &Identity) -> Actor {
+    Actor::token(&identity.name, &identity.role.to_string())
 }
 
 impl App {
     /// The caller as the audit trail names them.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::token(&self.0.name, &self.0.role.to_string())
+        actor(&self.0)
     }
 
     /// Whether the caller may do what only an admin may.

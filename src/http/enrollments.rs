@@ -1,9 +1,10 @@
 //! `/v1/enrollments`: announcing, looking up, releasing. Never the facemap.
 
+use super::openapi::words;
 use super::{
     body::{self, Body},
     caller::App,
-    cursor,
+    cursor, path,
     private::Private,
     problem::Problem,
 };
@@ -12,29 +13,44 @@ use model::{EnrollmentRef, EnrollmentState, UserReference};
 use register::EnrollmentFilter;
 use serde::Deserialize;
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 /// The body of `POST /v1/enrollments`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Announcement {
+pub(super) struct Announcement {
+    /// Jumio's reference of the transaction.
+    #[schema(value_type = words::EnrollmentReference)]
     transaction_reference: EnrollmentRef,
+    /// Whose it is.
+    #[schema(value_type = words::UserReference)]
     user_reference: UserReference,
 }
 
 /// The body of a release.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wish {
+pub(super) struct Wish {
+    /// The enrollment whose place this one takes.
+    #[schema(value_type = Option<words::EnrollmentReference>)]
     replaces: Option<EnrollmentRef>,
 }
 
 /// The query of the list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ListQuery {
+pub(super) struct ListQuery {
+    /// Of this user alone.
+    #[param(value_type = Option<words::UserReference>)]
     user_reference: Option<UserReference>,
+    /// In this state alone.
+    #[param(value_type = Option<words::EnrollmentState>)]
     state: Option<EnrollmentState>,
+    /// Where the page before ended: its `nextCursor`.
+    #[param(value_type = Option<words::PageCursor>)]
     cursor: Option<String>,
+    /// How many on a page.
+    #[param(value_type = Option<words::PageSize>)]
     limit: Option<usize>,
 }
 
@@ -56,7 +72,7 @@ pub(crate) async fn get(
     reference: web::Path<String>,
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
-    let view = private.ingest.get(&parse(&reference)?).await?;
+    let view = private.ingest.get(&path::enrollment(&reference)?).await?;
     Ok(HttpResponse::Ok().json(view))
 }
 
@@ -88,19 +104,8 @@ pub(crate) async fn release(
     private: web::Data<Private>,
 ) -> Result<HttpResponse, Problem> {
     let Wish { replaces } = body::json_or_default(&request, &body)?;
-    let reference = parse(&reference)?;
+    let reference = path::enrollment(&reference)?;
     let release = ingest::Release { replaces, by_admin: caller.is_admin(), by: caller.actor() };
     let view = private.ingest.release(&reference, &release).await?;
     Ok(HttpResponse::Ok().json(view))
-}
-
-fn parse(reference: &str) -> Result<EnrollmentRef, Problem> {
-    // A reference of another form cannot be anybody's.
-    reference.parse().map_err(|_| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "unknown-enrollment",
-            "No enrollment has a reference of this form.",
-        )
-    })
 }

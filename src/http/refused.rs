@@ -28,6 +28,20 @@ pub(crate) enum Refusal {
     NotStored,
 }
 
+impl Refusal {
+    /// The spelling in `/v1/status` and in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Token => "token",
+            Self::TooLarge => "too-large",
+            Self::NotAForm => "not-a-form",
+            Self::TooSlow => "too-slow",
+            Self::NotStored => "not-stored",
+        }
+    }
+}
+
 /// One line of the count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Counted {
@@ -47,6 +61,16 @@ impl Refused {
         let known = counts.contains_key(&(why, source));
         let key = if known || counts.len() < MOST_SOURCES { (why, source) } else { (why, None) };
         *counts.entry(key).or_default() += 1;
+    }
+
+    /// The counts by reason, whatever the source.
+    pub(crate) fn by_reason(&self) -> BTreeMap<Refusal, u64> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums = BTreeMap::new();
+        for ((why, _source), count) in &*counts {
+            *sums.entry(*why).or_default() += count;
+        }
+        sums
     }
 
     /// All counts; a line without source stands for all the sources that were not kept apart.

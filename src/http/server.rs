@@ -3,6 +3,7 @@
 
 use super::{private, private::Private, public, public::Public, tls};
 use crate::{
+    closed::Door,
     config::{Server, TlsFiles},
     failure::Failure,
     shutdown::{Ending, Phase, TaskError, Tasks},
@@ -13,10 +14,10 @@ use actix_web::{
     body::MessageBody,
     dev::{ServerHandle, ServiceRequest, ServiceResponse},
     middleware::{DefaultHeaders, Next, from_fn},
-    web,
 };
 use std::{
     net::{SocketAddr, TcpListener},
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,15 +30,18 @@ const MOST_CONNECTIONS: usize = 4096;
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the public listener; gives the address that it really has.
+/// Starts the public listener, behind its door; gives the address that it really has.
 pub(crate) fn public(
     tasks: &mut Tasks,
     server: &Server,
-    state: web::Data<Public>,
+    door: &Arc<Door<Public>>,
 ) -> Result<SocketAddr, Failure> {
     let (listener, address) = bind(server.public_listen, "public_listen")?;
+    let door = Arc::clone(door);
     let app = move || {
-        App::new().wrap(from_fn(log)).wrap(headers()).app_data(state.clone()).configure(public::routes)
+        let door = Arc::clone(&door);
+        let pass = from_fn(move |request, next| Arc::clone(&door).pass(request, next));
+        App::new().wrap(pass).wrap(from_fn(log)).wrap(headers()).configure(public::routes)
     };
     let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
     let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
@@ -51,16 +55,18 @@ pub(crate) fn public(
     Ok(address)
 }
 
-/// Starts the private listener; gives the address that it really has.
+/// Starts the private listener, behind its door; gives the address that it really has.
 pub(crate) fn private(
     tasks: &mut Tasks,
     server: &Server,
-    state: web::Data<Private>,
+    door: &Arc<Door<Private>>,
 ) -> Result<SocketAddr, Failure> {
     let (listener, address) = bind(server.private_listen, "private_listen")?;
-    let shared = state.clone();
+    let (door, shared) = (Arc::clone(door), Arc::clone(door));
     let app = move || {
-        App::new().wrap(from_fn(log)).wrap(headers()).app_data(shared.clone()).configure(private::routes)
+        let door = Arc::clone(&shared);
+        let pass = from_fn(move |request, next| Arc::clone(&door).pass(request, next));
+        App::new().wrap(pass).wrap(from_fn(log)).wrap(headers()).configure(private::routes)
     };
     let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
     let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
@@ -74,6 +80,7 @@ pub(crate) fn private(
     tasks.spawn("private listener", async move {
         serve(running, handle, ending).await?;
         // A post whose caller has gone away runs on; cut off, its outcome would be unknown.
+        let Some(state) = door.state() else { return Ok(()) };
         while state.reauth.posts_under_way() > 0 {
             state.clock.sleep(DRAIN_STEP).await;
         }

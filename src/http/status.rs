@@ -36,6 +36,9 @@ pub(crate) async fn status(_caller: Watcher, private: web::Data<Private>) -> Res
         "refusedCallbacks": private.refused.all(),
         "authentications": authentications(&private).await?,
         "queues": queues(&private).await?,
+        "retention": private.custody.retention_status().await?,
+        "auditSinks": private.audit.sink_lag(),
+        "events": events(&private).await?,
         "budget": { "secondsUntilFree": private.budget.wait(Lane::Authentication).as_secs_f64() },
     })))
 }
@@ -48,6 +51,12 @@ async fn authentications(private: &Private) -> Result<Map<String, Value>, Proble
         counts.insert(state.to_string(), json!({ "count": count, "oldest": oldest }));
     }
     Ok(counts)
+}
+
+async fn events(private: &Private) -> Result<Value, Problem> {
+    let mut events = json!(private.outbox.status(MOST).await?);
+    events["receiverAway"] = private.receiver.is_away().into();
+    Ok(events)
 }
 
 async fn queues(private: &Private) -> Result<Map<String, Value>, Problem> {
