@@ -78,12 +78,48 @@ fn wrong_usage_ends_with_64_and_help_with_0() {
 }
 
 #[test]
-fn commands_of_later_versions_are_not_offered() {
+fn every_command_is_offered_and_what_is_none_is_wrong_usage() {
     let help = out(&run(&["--help"]));
-    for later in ["verify", "backup", "rebuild-index", "keys", "purge", "batch", "doctor", "completions"] {
-        assert!(!help.contains(&format!("  {later}")), "{later}:\n{help}");
-        assert_eq!(code(&run(&[later])), 64, "{later}");
+    let commands = [
+        "demo",
+        "init",
+        "serve",
+        "sandbox",
+        "check-config",
+        "tokens",
+        "verify",
+        "rebuild-index",
+        "recovery",
+        "backup",
+        "restore",
+        "keys",
+        "purge",
+        "batch",
+        "audit",
+        "status",
+        "callbacks",
+        "links",
+        "receipt",
+        "enrollments",
+        "doctor",
+        "completions",
+    ];
+    for command in commands {
+        assert!(help.contains(&format!("\n  {command}")), "{command}:\n{help}");
+        assert_eq!(code(&run(&[command, "--nonsense"])), 64, "{command}");
     }
+}
+
+#[test]
+fn completions_are_printed_for_every_shell_and_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let printed = run(&["completions", shell]);
+        assert_eq!(code(&printed), 0, "{shell}: {}", err(&printed));
+        for command in ["rebuild-index", "callbacks", "doctor"] {
+            assert!(out(&printed).contains(command), "{shell} {command}");
+        }
+    }
+    assert_eq!(code(&run(&["completions", "tcl"])), 64);
 }
 
 #[test]
@@ -255,4 +291,28 @@ fn the_service_stops_softly_when_it_is_asked_to_and_that_is_no_failure() {
     assert!(log.by_ref().any(|line| line.unwrap().contains("Listening.")), "it ended before it listened");
     assert_eq!(terminated(&mut child), Some(0));
     assert!(log.any(|line| line.unwrap().contains("asked to stop")));
+}
+
+#[test]
+fn a_look_of_the_links_pages_that_cannot_be_used_is_found_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(code(&run(&["init", "--dir", text(dir.path()), "--sandbox", "http://127.0.0.1:9191"])), 0);
+    let config = dir.path().join("config.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    fs::write(dir.path().join("logo.png"), "<svg onload=\"alert(1)\"/>").unwrap();
+    fs::create_dir(dir.path().join("texts")).unwrap();
+    fs::write(dir.path().join("texts/de.toml"), "titel = \"Hallo\"").unwrap();
+    for (set, parts) in [
+        ("logo_file = \"logo.png\"", ["links.logo_file", "not a PNG"]),
+        ("texts_dir = \"texts\"", ["links.texts_dir", "`titel` is not a text"]),
+        ("brand_color = \"#ffff00\"", ["links.brand_color", "too light"]),
+    ] {
+        let lines: Vec<_> = before.lines().filter(|line| *line != "[links]").collect();
+        fs::write(&config, format!("{}\n\n[links]\n{set}\n", lines.join("\n"))).unwrap();
+        for command in ["check-config", "serve"] {
+            let output = run(&[command, "--config", text(&config)]);
+            assert_eq!(code(&output), 78, "{set}: {}", err(&output));
+            assert!(parts.iter().all(|part| err(&output).contains(part)), "{set}: {}", err(&output));
+        }
+    }
 }

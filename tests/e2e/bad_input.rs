@@ -121,15 +121,15 @@ async fn a_malformed_request_is_told_where_it_is_wrong_and_changes_nothing() {
     let queries = [
         ("/v1/enrollments?limit=0", Some("/limit")),
         ("/v1/enrollments?limit=501", Some("/limit")),
-        ("/v1/enrollments?limit=x", None),
-        ("/v1/enrollments?state=nonsense", None),
+        ("/v1/enrollments?limit=x", Some("/limit")),
+        ("/v1/enrollments?state=nonsense", Some("/state")),
         ("/v1/enrollments?cursor=%21", Some("/cursor")),
-        ("/v1/enrollments?unknown=1", None),
-        ("/v1/enrollments?userReference=", None),
+        ("/v1/enrollments?unknown=1", Some("/unknown")),
+        ("/v1/enrollments?userReference=", Some("/userReference")),
         ("/v1/authentications", None),
         ("/v1/authentications?userReference=user-ines&cursor=AAAA", Some("/cursor")),
         ("/v1/authentications/x?waitSeconds=26", Some("/waitSeconds")),
-        ("/v1/authentications/x?waitSeconds=-1", None),
+        ("/v1/authentications/x?waitSeconds=-1", Some("/waitSeconds")),
     ];
     bad.extend(queries.map(|(path, pointer)| Bad::get(path, invalid, pointer)));
     for request in &bad {
@@ -319,11 +319,19 @@ async fn each_route_is_for_its_roles() {
     let backend: &[Role] = &[Role::App, Role::Operator, Role::Admin];
     let watchers: &[Role] = &[Role::Operator, Role::Auditor, Role::Admin];
     let operators: &[Role] = &[Role::Operator, Role::Admin];
+    let admins: &[Role] = &[Role::Admin];
+    let inspectors: &[Role] = &[Role::Auditor, Role::Admin];
     let one = format!("/v1/enrollments/{UNKNOWN}");
     let release = format!("{one}/release");
     let authentication = format!("/v1/authentications/{UNKNOWN}");
     let redeem = format!("{authentication}/redeem");
-    let routes: [(Method, &str, &[Role]); 11] = [
+    let hold = format!("{one}/hold");
+    let facemap = format!("{one}/facemap");
+    let routes: [(Method, &str, &[Role]); 34] = [
+        (Method::POST, "/v1/links", backend),
+        (Method::GET, "/v1/links/nonsense", backend),
+        (Method::DELETE, "/v1/links/nonsense", backend),
+        (Method::POST, "/v1/users/%20/unlock", operators),
         (Method::POST, "/v1/verifications", backend),
         (Method::POST, "/v1/enrollments", backend),
         (Method::GET, "/v1/enrollments?userReference=user-ines", backend),
@@ -335,6 +343,25 @@ async fn each_route_is_for_its_roles() {
         (Method::GET, &authentication, backend),
         (Method::POST, &redeem, backend),
         (Method::GET, "/v1/status", watchers),
+        (Method::DELETE, &one, admins),
+        (Method::PUT, &hold, admins),
+        (Method::DELETE, &hold, admins),
+        (Method::PUT, &facemap, admins),
+        (Method::POST, "/v1/purges", admins),
+        (Method::GET, "/v1/purges/0123456789abcdef0123456789abcdef", admins),
+        (Method::GET, "/v1/purges/0123456789abcdef0123456789abcdef/items", admins),
+        (Method::GET, "/v1/retention?on=nonsense", watchers),
+        (Method::GET, "/v1/retention/status", watchers),
+        (Method::POST, "/v1/retention/allow", admins),
+        (Method::GET, "/v1/users/%20/dossier", watchers),
+        (Method::GET, "/v1/audit?limit=0", watchers),
+        (Method::GET, "/v1/audit/head", watchers),
+        (Method::GET, "/v1/keys", inspectors),
+        (Method::DELETE, "/v1/keys/nonsense", admins),
+        (Method::GET, "/v1/keys/rewrap", inspectors),
+        (Method::GET, "/v1/receipt-key", inspectors),
+        (Method::GET, "/v1/integrity-checks", inspectors),
+        (Method::POST, "/v1/backups", admins),
     ];
     for (method, path, allowed) in routes {
         for role in everybody {

@@ -60,6 +60,7 @@ async fn whatever_is_exchanged_on_the_disk_nobody_gets_anothers_facemap() {
                 public: free_port(),
                 private: free_port(),
                 settings: house.start.settings.clone(),
+                variables: Vec::new(),
             };
             loop {
                 let round = next.fetch_add(1, Ordering::Relaxed);
@@ -143,7 +144,7 @@ async fn try_out(house: &House, start: &Start, people: &[Person; 2], what: &str)
     loop {
         if let Some(ended) = vault.ended() {
             let said = start.said();
-            assert_eq!(ended.code(), Some(1), "{what}: {said}");
+            assert_eq!(ended.code(), Some(2), "{what}: {said}");
             let told = said.lines().rev().find(|line| line.starts_with("error: ")).unwrap_or_default();
             let advice = ["verify", "restore", "rebuild-index", "right keys"];
             assert!(advice.iter().any(|word| told.contains(word)), "{what}: says nothing to do: {told}");

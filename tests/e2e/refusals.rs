@@ -10,6 +10,7 @@ use std::{
 };
 
 /// The code for a configuration that is wrong, and for everything else.
+const DAMAGE: i32 = 2;
 const CONFIGURATION: i32 = 78;
 const FAILED: i32 = 1;
 
@@ -113,7 +114,7 @@ fn wrapping_key(dir: &Path) -> PathBuf {
 async fn the_keys_of_another_vault_are_refused() {
     let (house, other) = (used().await, another().await);
     replace(&other.dir.join("keys"), &house.dir.join("keys"));
-    is_refused_by_content(&house, FAILED, &["keys.path", "put the right keys back"]).await;
+    is_refused_by_content(&house, DAMAGE, &["keys.path", "put the right keys back"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,13 +187,13 @@ async fn a_slot_file_that_is_damaged_or_not_this_vaults_is_refused() {
     ];
     for (harm, words) in harms {
         edit(&slots, |bytes| harm(bytes));
-        is_refused_by_content(&house, FAILED, words).await;
+        is_refused_by_content(&house, DAMAGE, words).await;
         fs::write(&slots, &intact).unwrap();
     }
     fs::write(&slots, fs::read(other.dir.join("slots/slots")).unwrap()).unwrap();
-    is_refused_by_content(&house, FAILED, &["another slot file", "store.slots_path"]).await;
+    is_refused_by_content(&house, DAMAGE, &["another slot file", "store.slots_path"]).await;
     fs::remove_file(&slots).unwrap();
-    is_refused(&house, FAILED, &["slots"]).await;
+    is_refused(&house, DAMAGE, &["slots"]).await;
     fs::write(&slots, &intact).unwrap();
     open_to_others(&slots, 0o600);
     let mut house = house;
@@ -216,18 +217,18 @@ async fn a_store_that_is_lost_foreign_newer_or_has_blobs_is_refused() {
     replace(&db, &intact);
 
     fs::remove_dir_all(&db).unwrap();
-    is_refused_by_content(&house, FAILED, &["store.path names another folder", "restore it"]).await;
+    is_refused_by_content(&house, DAMAGE, &["store.path names another folder", "restore it"]).await;
 
     replace(&other.dir.join("data/db"), &db);
-    is_refused_by_content(&house, FAILED, &["does not open", "right keys"]).await;
+    is_refused_by_content(&house, DAMAGE, &["does not open", "right keys"]).await;
 
     replace(&intact, &db);
     fs::write(db.join("blobs/17"), b"large").unwrap();
-    is_refused(&house, FAILED, &["`blobs` is not empty"]).await;
+    is_refused(&house, DAMAGE, &["`blobs` is not empty"]).await;
 
     replace(&intact, &db);
     edit_format(&db);
-    is_refused_by_content(&house, FAILED, &["newer version"]).await;
+    is_refused_by_content(&house, DAMAGE, &["newer version"]).await;
 
     replace(&intact, &db);
     let mut house = house;
@@ -249,14 +250,14 @@ async fn a_content_that_is_missing_or_not_ours_is_refused() {
     let content = below(&folder).into_iter().find(|path| path.is_file()).unwrap();
     let intact = fs::read(&content).unwrap();
     fs::remove_file(&content).unwrap();
-    is_refused_by_content(&house, FAILED, &["verify"]).await;
+    is_refused_by_content(&house, DAMAGE, &["verify"]).await;
     fs::write(&content, &intact[..intact.len() - 1]).unwrap();
-    is_refused_by_content(&house, FAILED, &["verify"]).await;
+    is_refused_by_content(&house, DAMAGE, &["verify"]).await;
     fs::write(&content, &intact).unwrap();
     open_to_others(&content, 0o600);
     let stranger = content.with_file_name("0123456789abcdef0123456789abcdef");
     fs::write(&stranger, &intact).unwrap();
-    is_refused_by_content(&house, FAILED, &["verify"]).await;
+    is_refused_by_content(&house, DAMAGE, &["verify"]).await;
     fs::remove_file(&stranger).unwrap();
     house.start().await;
     house.reaches_ready_people(1).await;

@@ -25,7 +25,12 @@ pub(crate) fn program(args: &[&str]) -> Command {
 
 /// Runs the program to its end.
 pub(crate) fn run(args: &[&str]) -> Output {
-    program(args).output().unwrap()
+    run_with(args, &[])
+}
+
+/// The same, with these variables in its environment.
+pub(crate) fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    program(args).envs(variables.iter().copied()).output().unwrap()
 }
 
 /// What it printed.
@@ -60,6 +65,8 @@ pub(crate) struct Start {
     pub(crate) private: u16,
     /// `SECTION__KEY` and value.
     pub(crate) settings: Vec<(String, String)>,
+    /// Variables that are none of the vault's own.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl Start {
@@ -77,6 +84,7 @@ impl Start {
         for (key, value) in ours {
             command.env(format!("FACEMAP_VAULT__{key}"), value);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         for (key, value) in &self.settings {
             command.env(format!("FACEMAP_VAULT__{key}"), value);
         }
