@@ -157,6 +157,10 @@ impl Lines {
     }
 }
 
+fn no_head() -> BadLine {
+    BadLine { line: 1, rule: "must be a head with the column enrollment or userReference".to_owned() }
+}
+
 fn head_of(cells: &[&str]) -> Result<Vec<Column>, String> {
     let mut head: Vec<Column> = Vec::with_capacity(cells.len());
     for cell in cells {
