@@ -121,10 +121,10 @@ impl Ingest {
             EnrollmentState::AwaitingUser => {
                 // The published offsets begin anew once they are over; a caller who repeats himself does not speed up
                 // anything.
-                let is_over =
-                    usize::try_from(known.row.polls).is_ok_and(|n| n >= self.config.poll_schedule.len());
+                let is_over = self.schedule_is_over(&known.row);
                 if is_over {
                     known.row.polls = 0;
+                    known.row.hint_denied = false;
                     known.row.since = now;
                 }
                 is_over
@@ -132,6 +132,7 @@ impl Ingest {
             EnrollmentState::Abandoned | EnrollmentState::Foreign => {
                 known.row.enter(EnrollmentState::Received, now);
                 known.row.trouble = None;
+                known.row.hint_denied = false;
                 true
             }
             EnrollmentState::Ineligible if lacked_a_user => {

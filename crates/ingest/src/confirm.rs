@@ -37,6 +37,7 @@ impl Ingest {
         let then = if details.state.progress() == Progress::Waiting {
             self.wait_again(&mut enrollment)
         } else if has_no_data(&details) {
+            enrollment.row.hint_denied = true;
             self.abandon(&mut commit, &mut enrollment, "expired")
         } else if self.is_foreign(&enrollment, &details) {
             enrollment.row.enter(EnrollmentState::Foreign, now);
@@ -63,7 +64,10 @@ impl Ingest {
         let mut commit = self.records().commit();
         let then = match progress {
             Progress::Waiting => self.wait_again(&mut enrollment),
-            Progress::Lapsed => self.abandon(&mut commit, &mut enrollment, "expired"),
+            Progress::Lapsed => {
+                enrollment.row.hint_denied = true;
+                self.abandon(&mut commit, &mut enrollment, "expired")
+            }
             // They follow; the job comes back for them.
             Progress::Finished => return Err(JumioError::NotFound.into()),
         };
@@ -76,6 +80,7 @@ impl Ingest {
         let now = self.clock.now();
         enrollment.row.enter(EnrollmentState::AwaitingUser, now);
         enrollment.row.polls = 0;
+        enrollment.row.hint_denied = true;
         Then::At(crate::schedule::next_poll(&self.config, now, 0, now))
     }
 

@@ -30,6 +30,13 @@ pub enum TokenScope {
     Authentication(AuthenticationId),
 }
 
+impl TokenScope {
+    /// Whether the token was made for one transaction: only Jumio and we know it.
+    pub(crate) const fn is_of_one_transaction(self) -> bool {
+        matches!(self, Self::Verification(_) | Self::Authentication(_))
+    }
+}
+
 /// Where a callback stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -86,7 +93,7 @@ pub enum CallbackOutcome {
     Adopted,
     /// The enrollment is purged, and stays so.
     Tombstone,
-    /// It made the vault ask for an authentication's result.
+    /// It made the vault ask for an authentication's result, or once more about what Jumio had denied.
     Followed,
     /// Nobody here knows the transaction.
     Foreign,

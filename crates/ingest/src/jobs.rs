@@ -89,6 +89,9 @@ impl Ingest {
     async fn advance(&self, enrollment: Enrollment) -> Result<Step, IngestError> {
         match enrollment.row.state {
             EnrollmentState::AwaitingUser => self.poll(enrollment).await,
+            EnrollmentState::Abandoned if enrollment.row.hinted => {
+                self.ask_for_a_stranger(enrollment, None).await
+            }
             EnrollmentState::Received => self.begin_confirming(enrollment).await,
             EnrollmentState::Confirming => self.confirm(enrollment).await,
             EnrollmentState::Fetching => self.fetch(enrollment).await,
@@ -211,6 +214,11 @@ impl Ingest {
     /// One call of the Retrieval or Delete API about an enrollment, or word that the budget is spent.
     pub(crate) async fn draw_retrieval(&self, enrollment: &Enrollment) -> Result<(), IngestError> {
         drawn(self.retrievals.acquire(lane_of(&enrollment.row), PATIENCE).await)
+    }
+
+    /// One such call because a stranger repeats what Jumio has denied.
+    pub(crate) async fn draw_strangers_retrieval(&self) -> Result<(), IngestError> {
+        drawn(self.retrievals.acquire(RetrievalLane::Stranger, PATIENCE).await)
     }
 
     /// One such call about what somebody with a token has named.

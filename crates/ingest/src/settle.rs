@@ -3,13 +3,13 @@
 
 use crate::{
     Ingest, IngestError,
-    inbox::{BY_STATE, CallbackOutcome, INBOX, InboxRow},
+    inbox::{BY_STATE, CallbackOutcome, INBOX, InboxRow, TokenScope},
 };
 use audit::{Action, Actor};
 use jumio::{AuthenticationCallback, Callback, Subject, VerificationCallback};
 use model::{CallbackId, EnrollmentOrigin, EnrollmentState};
 use records::{Commit, Record};
-use register::EnrollmentPrivate;
+use register::{Enrollment, EnrollmentPrivate};
 use seal::Pseudonym;
 
 /// What a callback came to.
@@ -83,7 +83,7 @@ impl Ingest {
             // Whatever token it came with: its body is about somebody who was purged.
             _ if self.names_a_tombstone(&callback).await? => CallbackOutcome::Tombstone,
             _ if !serves => CallbackOutcome::WrongToken,
-            Callback::Verification(claim) => self.settle_verification(commit, &claim).await?,
+            Callback::Verification(claim) => self.settle_verification(commit, row.scope, &claim).await?,
             Callback::Authentication(claim) => self.settle_authentication(commit, &claim).await?,
             Callback::Other => CallbackOutcome::Foreign,
         };
@@ -120,6 +120,7 @@ impl Ingest {
     async fn settle_verification(
         &self,
         commit: &mut Commit,
+        scope: TokenScope,
         claim: &VerificationCallback,
     ) -> Result<CallbackOutcome, IngestError> {
         let Some(mut known) = self.register.enrollment(&claim.reference).await? else {
@@ -130,6 +131,11 @@ impl Ingest {
             return Ok(CallbackOutcome::Adopted);
         };
         match known.row.state {
+            EnrollmentState::AwaitingUser | EnrollmentState::Abandoned
+                if known.row.hint_denied && !scope.is_of_one_transaction() =>
+            {
+                self.hear_again(commit, known).await
+            }
             EnrollmentState::AwaitingUser | EnrollmentState::Abandoned => {
                 let now = self.clock.now();
                 known.row.enter(EnrollmentState::Received, now);
@@ -141,6 +147,21 @@ impl Ingest {
             state if is_tombstone(state) => Ok(CallbackOutcome::Tombstone),
             _ => Ok(CallbackOutcome::AlreadyKnown),
         }
+    }
+
+    /// Somebody repeats what Jumio has denied. It may be true by now, so it is looked at, but nothing more: from the
+    /// strangers' part of the retrievals, and neither the state nor the schedule moves until Jumio says so.
+    async fn hear_again(
+        &self,
+        commit: &mut Commit,
+        mut known: Enrollment,
+    ) -> Result<CallbackOutcome, IngestError> {
+        if !known.row.hinted {
+            known.row.hinted = true;
+            self.register.update_enrollment(commit, &known).await?;
+            self.wake_enrollment(commit, known.key, self.clock.now()).await?;
+        }
+        Ok(CallbackOutcome::Followed)
     }
 
     /// Begins an enrollment that nobody announced, as configured. It is a commit of its own, conditional on there being

@@ -58,6 +58,12 @@ pub struct EnrollmentRow {
     pub token_expires_at: Option<Timestamp>,
     /// Questions put to the Retrieval API while the person had not finished.
     pub polls: u32,
+    /// Whether Jumio has denied what a callback said: from then on the next one is a stranger's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hint_denied: bool,
+    /// Whether a stranger's word waits to be looked at, out of the strangers' part of the retrievals.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hinted: bool,
     /// The first sign that the person has finished: a callback, or the Retrieval API's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<Timestamp>,
@@ -147,6 +153,8 @@ impl EnrollmentRow {
             facemap_bytes: None,
             token_expires_at: None,
             polls: 0,
+            hint_denied: false,
+            hinted: false,
             received_at: if matches!(state, EnrollmentState::Received) { Some(now) } else { None },
             vaulted_at: None,
             onboarded_at: None,
