@@ -2,6 +2,7 @@
 
 use crate::house::{Answer, House, LOOK_EVERY, PATIENCE, Role};
 use ring::hmac;
+use sandbox::{AuthenticationResult, ResultOrder};
 use serde_json::{Value, json};
 use std::{
     os::unix::fs::PermissionsExt as _,
@@ -65,6 +66,20 @@ async fn told_to(port: u16) -> House {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     house.start().await;
     house
+}
+
+/// The example of a kind in docs/events.md.
+fn documented(kind: &str) -> Value {
+    let docs = include_str!("../../docs/events.md");
+    let blocks = docs.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let examples = blocks.map(|block| serde_json::from_str::<Value>(block).unwrap());
+    examples.into_iter().find(|example| example["type"] == kind).unwrap()
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 async fn get_as(house: &House, role: Role, path: &str) -> Answer {
@@ -161,4 +176,38 @@ async fn without_a_receiver_events_are_pulled() {
     let path = format!("/v1/events/{}/replay", event["id"].as_str().unwrap());
     let replay = house.ask(Role::Operator, house.http.post(house.api(&path))).await;
     assert_eq!(replay.code(), (409, "no-receiver"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_over_is_told_with_what_came_of_it_and_nobodys_name() {
+    let (port, arrived) = backend().await;
+    let house = told_to(port).await;
+    house.enrolled("user-ines", b"the face of ines").await;
+    let csv = "userReference\nuser-ines\nnobody\nuser-ines\n";
+    let url = house.api("/v1/batches?delivery=transaction&channel=mobile");
+    let request = house.http.post(url).header("Content-Type", "text/csv").body(csv);
+    let accepted = house.ask(Role::Operator, request).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text);
+    let initiated = until_arrived(&arrived, 3).await.pop().unwrap();
+    assert_eq!(initiated["type"], "authentication.initiated");
+    let reference = initiated["data"]["authenticationTransactionReference"].as_str().unwrap();
+    let passed = ResultOrder::from(AuthenticationResult::Passed);
+    house.sandbox.control.authentication_result(reference, passed).await.unwrap();
+    until_arrived(&arrived, 4).await;
+    // Whoever asks for a batch has its outcomes looked at.
+    let path = format!("/v1/batches/{}", accepted.str("batchId"));
+    assert_eq!(get_as(&house, Role::Operator, &path).await.body["outcomes"]["passed"], 1);
+    let told = until_arrived(&arrived, 5).await.pop().unwrap();
+    let example = documented("batch.completed");
+    assert_eq!(told["type"], example["type"]);
+    assert_eq!((names(&told), names(&told["data"])), (names(&example), names(&example["data"])));
+    let data = &told["data"];
+    assert_eq!(
+        (data["batchId"].as_str(), &data["state"]),
+        (Some(accepted.str("batchId")), &json!("completed"))
+    );
+    let counts = json!({ "states": { "initiated": 1, "skipped": 2 }, "outcomes": { "passed": 1 } });
+    assert_eq!((&data["total"], &data["counts"]), (&json!(1), &counts));
+    assert_eq!(names(&example["data"]["counts"]), names(&counts));
+    assert!(!told.to_string().contains("user-ines"), "{told}");
 }
