@@ -28,7 +28,8 @@ impl UnderWay {
         loop {
             changed.mark_unchanged();
             let now = inner.clock.now();
-            if let Some(retry_after) = inner.blocked_for(now) {
+            // A 429 that was known at the grant is over at its moment: the grant came a little ahead of both.
+            if let Some(retry_after) = inner.blocked_for(now).filter(|wait| now + *wait > self.slot) {
                 return Err(BudgetError::Spent { retry_after });
             }
             if now > self.latest && inner.records.is_some() {

@@ -246,6 +246,28 @@ async fn a_waiting_caller_feels_a_penalty_that_comes_meanwhile() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_the_end_of_a_429_is_sent_at_its_end_and_not_turned_away_just_before() {
+    for lane in Lane::ALL {
+        let house = House::new();
+        let budget = three_per_second(&house).await;
+        budget.penalise(Some(5 * SECOND));
+        let waiting = {
+            let budget = budget.clone();
+            tokio::spawn(async move { budget.acquire(lane, 10 * SECOND).await.map(drop) })
+        };
+        // A grant comes a little ahead of its moment: in these steps it does so while nothing is let through yet.
+        for _ in 0..499 {
+            settle().await;
+            house.clock.advance(SECOND / 100);
+        }
+        settle().await;
+        assert!(!waiting.is_finished(), "{lane:?}: {:?}", waiting.await);
+        house.clock.advance(SECOND / 50);
+        assert_eq!(waiting.await.unwrap(), Ok(()), "{lane:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_is_put_back_does_not_stop_the_budget() {
     let house = House::new();
     let budget = three_per_second(&house).await;
