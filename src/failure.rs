@@ -91,7 +91,7 @@ damage!(IngestError, |error| match error {
     IngestError::Register(error) => of_register(error),
     IngestError::Records(error) => of_records(error),
     IngestError::Audit(error) => of_audit(error),
-    IngestError::DamagedCallback | IngestError::Inconsistent { .. } => true,
+    IngestError::DamagedCallback | IngestError::UserWithoutCurrent | IngestError::Inconsistent { .. } => true,
     _ => false,
 });
 damage!(ReauthError, |error| match error {

@@ -105,7 +105,7 @@ impl From<IngestError> for Problem {
             E::Vault(error) => Self::from(&error),
             E::Audit(error) => Self::from(&error),
             E::Queue(error) => Self::from(&error),
-            E::DamagedCallback | E::Inconsistent { .. } => {
+            E::DamagedCallback | E::UserWithoutCurrent | E::Inconsistent { .. } => {
                 tracing::error!("{text}");
                 Self::damaged()
             }

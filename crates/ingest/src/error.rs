@@ -96,6 +96,11 @@ pub enum IngestError {
     /// A stored callback is not what this version wrote.
     #[error("a stored callback cannot be read; run `facemap-vault verify`")]
     DamagedCallback,
+    /// A user has an enrollment that is ready, or one that cannot be read, and no row that names the current one.
+    #[error(
+        "a user's row is missing or does not name the enrollment that is ready: nothing takes its place; run `facemap-vault verify`"
+    )]
+    UserWithoutCurrent,
     /// An enrollment is in a state that its fields contradict.
     #[error(
         "an enrollment in the state {state} lacks a field that this state has; run `facemap-vault verify`"
@@ -161,6 +166,7 @@ impl IngestError {
             | Self::UnknownCallback
             | Self::BodyGone
             | Self::DamagedCallback
+            | Self::UserWithoutCurrent
             | Self::Inconsistent { .. } => false,
         }
     }

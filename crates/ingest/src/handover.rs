@@ -14,7 +14,7 @@ use model::{EnrollmentState, UserReference};
 use notify::EventKind;
 use queue::{JobKey, Kind};
 use records::{Commit, EnrollmentKey, Record, UserKey};
-use register::{Enrollment, EnrollmentFilter, UserRow};
+use register::{Enrollment, EnrollmentFilter, EnrollmentRow, UserRow};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const WATCH: Duration = Duration::from_hours(24);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A deletion that has no effect for this long is asked for again.
 const ASK_AGAIN: Duration = Duration::from_hours(1);
-/// Other enrollments of a user that are woken when the claim on the user is free.
+/// Other enrollments of a user that are looked at, or woken, at a time.
 const MOST_OTHERS: usize = 100;
 
 /// What the claim on a user means for an enrollment of that user.
@@ -52,6 +52,9 @@ impl Ingest {
         let user = enrollment.row.user.ok_or(inconsistent(&enrollment))?;
         let read = self.register.user(user).await?;
         let row = read.as_ref().map(|read| read.value.clone()).unwrap_or_default();
+        if row.current.is_none() && self.is_ready_elsewhere(user, &enrollment).await? {
+            return Err(IngestError::UserWithoutCurrent);
+        }
         let claim = self.claim_on(&row, &enrollment).await?;
         if !may_take(&enrollment, &row, &claim) {
             return self.wait_for_replacement(enrollment).await;
@@ -71,6 +74,27 @@ impl Ingest {
             return self.look_for_original(enrollment).await;
         }
         self.delete_original(enrollment, user, read.as_ref()).await
+    }
+
+    /// Whether the user has another enrollment that is ready and whose place nobody took, or one that cannot be read: asked
+    /// when the user's row names none. Whoever takes that row out of the store would otherwise make room for a second
+    /// enrollment in the user's name (DESIGN §3.15).
+    async fn is_ready_elsewhere(&self, user: UserKey, enrollment: &Enrollment) -> Result<bool, IngestError> {
+        let mut after = None;
+        loop {
+            let rows = self.register.rows_of_user(user, after.as_ref(), MOST_OTHERS).await?;
+            let in_the_way = |row: &Option<EnrollmentRow>| {
+                row.as_ref()
+                    .is_none_or(|row| row.state == EnrollmentState::Ready && row.replaced_by.is_none())
+            };
+            if rows.iter().any(|(place, row)| place.2 != enrollment.key && in_the_way(row)) {
+                return Ok(true);
+            }
+            match rows.last() {
+                Some((place, _)) if rows.len() == MOST_OTHERS => after = Some(*place),
+                _ => return Ok(false),
+            }
+        }
     }
 
     /// What the claim on a user means for `enrollment`. If one that was given up is revived, it finds another in its

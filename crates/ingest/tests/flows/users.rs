@@ -3,6 +3,8 @@
 use crate::house::{House, reference};
 use ingest::{DeleteOriginal, IngestConfig, IngestError};
 use model::{AuthenticationState, EnrollmentState};
+use records::{Table, UserKey, tables};
+use serde_json::Value;
 use std::time::Duration;
 
 async fn ready(house: &House, number: u8, name: &str) {
@@ -122,4 +124,25 @@ async fn unknown_references_are_told_apart() {
     let house = House::new().await;
     assert!(matches!(house.release(1).await, Err(IngestError::Unknown)));
     assert!(matches!(house.ingest().get(&reference(1)).await, Err(IngestError::Unknown)));
+}
+
+static USERS: Table<(UserKey,), Value> = Table::new(tables::USERS, "users");
+
+/// Whoever writes to the store's disk can take a row out without any key.
+#[tokio::test]
+async fn a_users_row_that_was_taken_out_makes_no_room_for_a_second_enrollment() {
+    let house = House::new().await;
+    ready(&house, 1, "victim").await;
+    let records = house.now().register.records();
+    let user = house.enrollment(1).await.row.user.unwrap();
+    let row = USERS.get(records, &(user,)).await.unwrap().unwrap();
+    let mut commit = records.commit();
+    commit.remove(&USERS, &(user,), &row);
+    commit.submit().await.unwrap();
+
+    house.onboard(2, "victim").await;
+    house.release(2).await.unwrap();
+    house.drive_for(Duration::from_hours(1)).await;
+    assert_eq!(house.state(2).await, EnrollmentState::Vaulted);
+    assert_eq!(house.jumio.effects(reference(2)), 0, "its original is kept");
 }
