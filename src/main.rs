@@ -36,5 +36,6 @@ use zeroizing_alloc::ZeroAlloc;
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
+    process::guard_panics();
     cli::run(std::env::args_os())
 }
