@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// Bytes that are set aside on the word of a Content-Length alone. Beyond it, the chunks are collected first.
 const TRUSTED_LENGTH: u64 = 32 * 1024 * 1024;
 
+/// Bytes of a block in which a body without a declared length is kept.
+const BLOCK: usize = 64 * 1024;
+
 pub(crate) async fn read(
     response: &mut reqwest::Response,
     wanted: BodyCap,
@@ -58,25 +61,41 @@ async fn read_sized(
     if body.len() == length { Ok(body) } else { Err(EgressError::Truncated) }
 }
 
-/// Without one the chunks are kept until the length is known: a buffer that grows leaves unwiped copies behind.
+/// Without one the bytes are kept in blocks until the length is known: a buffer that grows leaves unwiped copies
+/// behind, and chunks kept as they came, each with its share of the connection's buffer, would take many times the cap.
 async fn read_chunks(
     response: &mut reqwest::Response,
     cap: usize,
 ) -> Result<Zeroizing<Vec<u8>>, EgressError> {
-    let mut chunks: Vec<Bytes> = Vec::new();
+    let mut blocks: Vec<Zeroizing<Vec<u8>>> = Vec::new();
     let mut length = 0_usize;
     while let Some(chunk) = next(response).await? {
         length = length.saturating_add(chunk.len());
         if length > cap {
             return Err(EgressError::TooLarge { cap });
         }
-        chunks.push(chunk);
+        keep(&mut blocks, &chunk);
     }
     let mut body = Zeroizing::new(Vec::with_capacity(length));
-    for chunk in chunks {
-        body.extend_from_slice(&chunk);
+    for block in blocks {
+        body.extend_from_slice(&block);
     }
     Ok(body)
+}
+
+/// Fills the last block, then sets new ones aside. None ever grows.
+fn keep(blocks: &mut Vec<Zeroizing<Vec<u8>>>, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let free = blocks.last().map_or(0, |block| block.capacity() - block.len());
+        let (now, later) = bytes.split_at(free.min(bytes.len()));
+        if let Some(block) = blocks.last_mut() {
+            block.extend_from_slice(now);
+        }
+        bytes = later;
+        if !bytes.is_empty() {
+            blocks.push(Zeroizing::new(Vec::with_capacity(BLOCK)));
+        }
+    }
 }
 
 async fn next(response: &mut reqwest::Response) -> Result<Option<Bytes>, EgressError> {
