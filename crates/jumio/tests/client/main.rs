@@ -4,6 +4,11 @@
 
 mod answers;
 mod authentications;
+mod calls;
 mod facemaps;
+mod fates;
+mod faults;
+mod peer;
 mod requests;
 mod support;
+mod tls;

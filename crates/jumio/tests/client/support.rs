@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     task::JoinHandle,
 };
 
@@ -138,6 +138,14 @@ impl Responder {
     }
 }
 
+/// A client of what stands at `origin`.
+pub(crate) fn client_of(origin: &str, edit: impl FnOnce(&mut JumioConfig)) -> JumioClient {
+    let mut config = JumioConfig::new(Region::Us, "Example Corp facemap-vault/0.1".to_owned());
+    config.simulator = Some(origin.parse().unwrap());
+    edit(&mut config);
+    client_with(config)
+}
+
 pub(crate) fn client_with(config: JumioConfig) -> JumioClient {
     let credentials = FixedCredentials::new("token", "secret").with_administration("admin", "hidden");
     JumioClient::new(config, Arc::new(credentials)).unwrap()
@@ -147,7 +155,7 @@ pub(crate) fn client_with(config: JumioConfig) -> JumioClient {
 pub(crate) const MAIN: &str = "Basic dG9rZW46c2VjcmV0";
 pub(crate) const ADMIN: &str = "Basic YWRtaW46aGlkZGVu";
 
-async fn read(stream: &mut TcpStream) -> Option<Seen> {
+pub(crate) async fn read(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Option<Seen> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
     loop {
