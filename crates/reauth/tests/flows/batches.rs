@@ -6,7 +6,7 @@ use crate::{
 };
 use audit::{Action, Actor};
 use model::{AuthenticationResult as R, Clock as _, EnrollmentState as S, LinkState};
-use reauth::{NewItem, Pressed, ReauthError, Who};
+use reauth::{BatchRequest, NewItem, Pressed, ReauthError, Who};
 use register::{BatchState, ItemOutcome as O, ItemReason as W, ItemState as I};
 use serde_json::json;
 use std::time::Duration;
@@ -193,6 +193,21 @@ async fn orders_that_are_none_are_refused_with_their_limits() {
     assert!(pointers(json!({ "perMinute": 0 })).contains("/perMinute must be from 1 to 100000"));
     assert!(pointers(json!({ "locale": "tlh" })).contains("/locale"));
     assert!(pointers(json!({ "requestReference": "é" })).contains("/requestReference"));
+}
+
+#[tokio::test]
+async fn a_million_is_the_most_and_the_first_one_more_is_told_the_limit() {
+    let house = House::new().await;
+    let limit = "at most 1000000 items";
+    let list = BatchRequest { user_references: Some(vec![user(1); 1_000_001]), ..links() };
+    assert!(house.reauth().check_batch(&list).unwrap_err().to_string().contains(limit));
+    let (source, terms) = house.reauth().check_batch(&links()).unwrap();
+    let mut writing = house.reauth().prepare_batch(source, terms, true, Actor::System).await.unwrap();
+    let same = users([1]).remove(0);
+    for number in 1..=1_000_000 {
+        writing.add(number, same.clone()).await.unwrap();
+    }
+    assert!(writing.add(1_000_001, same).await.unwrap_err().to_string().contains(limit));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! one of ours.
 
 use crate::{
+    batch_house::{items, links, start, users},
     house::{House, asks, asks_web, jumio_reference, reference, seconds, user},
     links::new_link,
 };
@@ -82,4 +83,37 @@ async fn links_are_told_as_documented_and_never_with_their_address() {
     }
     let all = serde_json::to_string(&told).unwrap();
     assert!(!all.contains(token) && !all.contains("http"), "{all}");
+}
+
+#[tokio::test]
+async fn a_batch_is_told_once_as_documented_when_nothing_of_it_can_change_any_more() {
+    let house = House::new().await;
+    for number in 1..=2 {
+        house.enroll(number).await;
+    }
+    let id = start(&house, &links(), users(1..=3)).await;
+    house.pass(seconds(1)).await;
+    let url = items(&house, id).await[0].url.clone().unwrap();
+    assert!(matches!(house.reauth().press(url.rsplit('/').next().unwrap()).await, Pressed::Redirect(_)));
+    house.jumio.finish(house.started()[0].reference, R::Passed);
+    house.pass(seconds(60)).await;
+    let over = async |house: &House| {
+        let mut told = told(house).await;
+        told.retain(|message| message.kind == EventKind::BatchCompleted);
+        told
+    };
+    assert!(over(&house).await.is_empty(), "a link is open");
+    house.pass(seconds(4 * 86_400)).await;
+    let told = over(&house).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(documented::differences(&told[0]), [""; 0]);
+    let data = &told[0].data;
+    assert_eq!((&data["batchId"], &data["state"]), (&id.to_string().into(), &"completed".into()));
+    let counts = serde_json::json!({
+        "states": { "linked": 2, "skipped": 1 }, "outcomes": { "expired": 1, "passed": 1 }
+    });
+    assert_eq!((&data["total"], &data["counts"]), (&2.into(), &counts));
+    // Nobody is named, whatever came of them.
+    let all = serde_json::to_string(&told).unwrap();
+    assert!(!all.contains(user(2).as_str()) && !all.contains("http"), "{all}");
 }
