@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod batch_crash;
+mod batch_pace;
 mod batches;
 mod bytes;
 mod crash;
