@@ -1,5 +1,5 @@
-//! How long a large batch takes to be accepted, what memory it needs, and whether its last page costs what its first does.
-//! On sled and a real slot file.
+//! How long a large batch takes to be accepted, by a list as a file brings it and by a filter, what memory it needs, and
+//! whether its last page costs what its first does. On sled and a real slot file, beside bare commits of as many rows.
 //!
 //! `cargo run --release -p reauth --example batch_rate -- FOLDER [ITEMS]`: FOLDER must be empty. Jumio is not asked: the
 //! delivery is `link`. Ends with 1 when 100 000 items (or as many as are given, in proportion) take 10 seconds or more, or
@@ -15,7 +15,7 @@ use model::{
 };
 use notify::{Outbox, OutboxConfig};
 use queue::{Budget, Handler, Kind, Limit, Only, PeerHealth, Queue, QueueConfig, Retrievals, RetryPolicy};
-use reauth::{Attempts, BatchRequest, LinksConfig, ListOf, Reauth, ReauthConfig, ReauthParts};
+use reauth::{Attempts, BatchFilter, BatchRequest, LinksConfig, ListOf, Reauth, ReauthConfig, ReauthParts};
 use records::Records;
 use register::{EnrollmentPrivate, EnrollmentRow, ItemState, Register, UserRow};
 use seal::{HeldKeys, MemoryProvider, SystemRng};
@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::Store;
+use store::{Batch, Condition, Store, TableId};
 use store_sled::{SledConfig, SledStore};
 use tokio::{sync::watch, task::JoinSet};
 use vault::{Mode, SlotKind, Vault, VaultPaths};
@@ -168,6 +168,44 @@ async fn accept(house: &House, items: u64) -> BatchId {
     writing.finish(Some(items)).await.unwrap().batch_id.unwrap()
 }
 
+/// Everybody who was vaulted before now.
+async fn accept_filtered(house: &House, items: u64) {
+    let filter = BatchFilter { vaulted_before: Some(SystemClock.now()), ..BatchFilter::default() };
+    let wanted = BatchRequest { filter: Some(filter), ..BatchRequest::default() };
+    let (source, terms) = house.reauth.check_batch(&wanted).unwrap();
+    let mut writing = house.reauth.prepare_batch(source, terms, false, Actor::System).await.unwrap();
+    writing.add_filtered(filter).await.unwrap();
+    writing.finish(Some(items)).await.unwrap();
+}
+
+/// The engine alone: as many rows and index rows, in commits as large, two on their way at a time. Seconds.
+async fn bare(folder: &Path, items: u64) -> f64 {
+    const ITEMS_A_COMMIT: u64 = 256;
+    let mut config = SledConfig::new(folder.join("bare"));
+    config.min_free_bytes = 0;
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(config).unwrap());
+    let began = Instant::now();
+    let mut tasks = JoinSet::new();
+    for half in 0..2_u64 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            for first in (half * ITEMS_A_COMMIT..items).step_by(2 * usize::try_from(ITEMS_A_COMMIT).unwrap())
+            {
+                let mut batch = Batch::new();
+                for number in first..items.min(first + ITEMS_A_COMMIT) {
+                    for (table, bytes) in [(1, 300), (2, 0), (3, 0)] {
+                        let key = [[7; 16].as_slice(), &number.to_be_bytes()].concat();
+                        batch.put(TableId(table), key, Condition::Absent, vec![7; bytes]);
+                    }
+                }
+                store.commit(batch).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    began.elapsed().as_secs_f64()
+}
+
 async fn page(house: &House, id: BatchId, after: Option<u64>, state: Option<ItemState>) -> Duration {
     let mut times: Vec<Duration> = Vec::new();
     for _ in 0..9 {
@@ -219,6 +257,13 @@ async fn main() -> ExitCode {
     let again = (began.elapsed().as_secs_f64(), status("VmHWM") / 1024.0 - before);
     println!("another one: in {:.2} s; {before:.1} MB before, at most {:.1} MB more", again.0, again.1);
 
+    let before = resident();
+    let began = Instant::now();
+    accept_filtered(&house, items).await;
+    let filtered = (began.elapsed().as_secs_f64(), status("VmHWM") / 1024.0 - before);
+    println!("by a filter: in {:.2} s; {before:.1} MB before, at most {:.1} MB more", filtered.0, filtered.1);
+    println!("bare commits of as many rows: {:.2} s", bare(&folder, items).await);
+
     let (first, last) =
         (page(&house, id, None, None).await, page(&house, id, Some(items + 1 - PAGE as u64), None).await);
     println!("a page of {PAGE}: the first {first:?}, the last {last:?}");
@@ -232,8 +277,9 @@ async fn main() -> ExitCode {
     let issuing = status("VmHWM") / 1024.0 - before;
     println!("{rate:.0} links a second; at most {issuing:.1} MB more meanwhile");
 
-    let slow = seconds >= SECONDS * (items as f64 / 100_000.0).max(0.1);
-    let heavy = more >= MEGABYTES || issuing >= MEGABYTES;
+    let limit = SECONDS * (items as f64 / 100_000.0).max(0.1);
+    let slow = seconds >= limit || filtered.0 >= limit;
+    let heavy = [more, filtered.1, issuing].into_iter().any(|megabytes| megabytes >= MEGABYTES);
     let grace = Duration::from_millis(1);
     let uneven = last > first * 2 + grace || last_queued > first_queued * 2 + grace;
     ExitCode::from(u8::from(slow || heavy || uneven))
