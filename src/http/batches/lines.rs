@@ -13,7 +13,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// A line that is not one. It repeats nothing of the line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadLine {
-    /// The line, counted from 1, on which its record ends.
+    /// The line, counted from 1, on which its record begins: a quote that nobody closes swallows what follows it.
     pub(super) line: u64,
     /// What is wrong.
     pub(super) rule: String,
@@ -35,8 +35,10 @@ pub(super) struct Lines {
     ends: [usize; COLUMNS],
     /// How much of `cells` and `ends` is filled.
     filled: (usize, usize),
-    /// Line feeds so far, and whether the last byte was one.
-    feeds: (u64, bool),
+    /// Lines that have ended so far, and whether the last byte was a carriage return.
+    ended: (u64, bool),
+    /// The line on which what is being read began.
+    began: Option<u64>,
     /// Bytes of the mark that were seen; `None` once it is known whether there is one.
     mark: Option<usize>,
 }
@@ -49,7 +51,8 @@ impl Default for Lines {
             cells: vec![0; LINE_BYTES],
             ends: [0; COLUMNS],
             filled: (0, 0),
-            feeds: (0, false),
+            ended: (0, false),
+            began: None,
             mark: Some(0),
         }
     }
@@ -88,7 +91,7 @@ impl Lines {
                 ReadRecordResult::Record => {
                     let item = self.record(&check)?;
                     items.extend(item.map(|item| (self.line(), item)));
-                    self.filled = (0, 0);
+                    (self.filled, self.began) = ((0, 0), None);
                 }
                 ReadRecordResult::End => {
                     return if self.head.is_some() { Ok(()) } else { Err(no_head()) };
@@ -106,20 +109,24 @@ impl Lines {
         &piece[same..]
     }
 
-    #[expect(
-        clippy::naive_bytecount,
-        reason = "a record at a time: too little to count for a crate of its own"
-    )]
+    /// Counts lines as the reader ends records: at CR, at LF, and once at both of a CRLF, however it is cut.
     fn count(&mut self, read: &[u8]) {
-        self.feeds.0 += read.iter().filter(|byte| **byte == b'\n').count() as u64;
-        if let Some(last) = read.last() {
-            self.feeds.1 = *last == b'\n';
+        for byte in read {
+            let (lines, after_return) = self.ended;
+            match byte {
+                b'\r' => self.ended = (lines + 1, true),
+                b'\n' => self.ended = (lines + u64::from(!after_return), false),
+                _ => {
+                    self.began.get_or_insert(lines + 1);
+                    self.ended.1 = false;
+                }
+            }
         }
     }
 
-    /// The line on which what was read last ends.
-    const fn line(&self) -> u64 {
-        self.feeds.0 + if self.feeds.1 { 0 } else { 1 }
+    /// The line on which what was read last began.
+    fn line(&self) -> u64 {
+        self.began.unwrap_or(self.ended.0 + 1)
     }
 
     fn bad(&self, rule: impl Into<String>) -> BadLine {

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use reauth::Who;
 
 fn check(of: ListOf, reference: &str, locale: Option<&str>, own: Option<&str>) -> Result<NewItem, String> {
@@ -43,6 +44,9 @@ fn each_line_is_an_item_with_its_number_whatever_ends_it() {
         "userReference\nines\nmalik\n",
         "userReference\nines\nmalik",
         "userReference\r\nines\r\nmalik\r\n",
+        "userReference\rines\rmalik\r",
+        "userReference\rines\r\nmalik",
+        "userReference\nines\rmalik\n",
         "\u{feff}userReference\nines\n\"malik\"\n",
     ] {
         assert_eq!(read(text), expected, "{text:?}");
@@ -82,4 +86,48 @@ fn a_head_names_each_column_once_and_one_of_them_says_whom() {
     assert_eq!(read("userReference\n"), Ok(Vec::new()));
     let wide = vec!["locale"; 40].join(",");
     assert_eq!(read(&wide).unwrap_err().line, 1);
+}
+
+#[test]
+fn a_record_over_several_lines_has_the_number_of_its_first() {
+    for end in ["\n", "\r", "\r\n"] {
+        let text = ["userReference,requestReference", "ines,\"a", "b", "\"", "", "malik,"].join(end);
+        let own = format!("a{end}b{end}");
+        let first = (2, "ines".to_owned(), None, Some(own));
+        assert_eq!(read(&text), Ok(vec![first, user(6, "malik")]), "{end:?}");
+        // A quote that nobody closes takes the rest of the file with it: what is wrong stands where it was opened.
+        for rest in [3, 3000] {
+            let text = ["userReference,locale", "ines,", "\"malik,", &"noor,\n".repeat(rest)].join(end);
+            assert_eq!(read(&text).unwrap_err().line, 3, "{end:?} {rest}");
+        }
+    }
+}
+
+/// A cell as it is written, and the line ends within it.
+fn cell() -> impl Strategy<Value = (String, u64)> {
+    let ends = prop::sample::select(vec!["\n", "\r", "\r\n"]);
+    let quoted = prop::collection::vec(ends, 0..3).prop_map(|ends| {
+        let count = ends.iter().zip(ends.iter().skip(1)).filter(|pair| *pair == (&"\r", &"\n")).count();
+        (format!("\"a{}b\"", ends.concat()), (ends.len() - count) as u64)
+    });
+    prop_oneof![Just((String::new(), 0)), Just(("own".to_owned(), 0)), quoted]
+}
+
+proptest! {
+    #[test]
+    fn every_record_has_the_number_of_its_own_line_whatever_ends_lines_and_however_the_pieces_are_cut(
+        rows in prop::collection::vec((cell(), prop::sample::select(vec!["\n", "\r", "\r\n", "\n\n", "\r\r"])), 1..8),
+        size in 1_usize..9,
+    ) {
+        let (mut text, mut line, mut expected) = ("userReference,requestReference\r\n".to_owned(), 2, Vec::new());
+        for ((cell, within), end) in &rows {
+            text = format!("{text}ines,{cell}{end}");
+            expected.push(line);
+            line += within + if end.len() == 2 && *end != "\r\n" { 2 } else { 1 };
+        }
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        let numbers: Vec<u64> = read_in(&pieces).unwrap().into_iter().map(|(line, ..)| line).collect();
+        prop_assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", numbers);
+        prop_assert_eq!(numbers, expected);
+    }
 }
