@@ -4,5 +4,7 @@
 
 mod addresses;
 mod answers;
+mod hostile;
+mod strangers;
 mod support;
 mod tls;

@@ -9,6 +9,7 @@ mod facemaps;
 mod fates;
 mod faults;
 mod peer;
+mod hostile_links;
 mod requests;
 mod support;
 mod tls;
