@@ -15,6 +15,10 @@ const MOST_HOPS: usize = 32;
 /// something that is not an address.
 pub(crate) fn client_address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
+    if !trusted.iter().any(|net| net.contains(&peer)) {
+        // Whatever the header says, and however unreadable it is.
+        return Some(peer);
+    }
     let lines = request.headers().get_all("x-forwarded-for");
     let hops: Option<Vec<&str>> = lines.map(|line| line.to_str().ok()).collect();
     walk(peer, &hops?.join(","), trusted)
