@@ -46,7 +46,12 @@ impl Handler for Ingest {
                 Err(error) if error.is_conflict() => {}
                 Err(IngestError::Queue(error)) => return Err(error.into()),
                 Err(error) => {
-                    tracing::warn!(job = %lease.key(), %error, "a step could not be done and is tried again later");
+                    if matches!(error, IngestError::Budget { .. }) {
+                        // Strangers can bring that about at will: it must not fill the log.
+                        tracing::debug!(job = %lease.key(), "a step waits for the budget of retrievals");
+                    } else {
+                        tracing::warn!(job = %lease.key(), %error, "a step could not be done and is tried again later");
+                    }
                     match self.fail(lease, &error).await {
                         Err(again) if again.is_conflict() => {}
                         Err(IngestError::Queue(error)) => return Err(error.into()),
