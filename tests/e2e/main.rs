@@ -17,7 +17,11 @@ mod crash;
 mod custody_crash;
 mod events;
 mod exchange;
+mod forged_flood;
+mod forger;
 mod forgery;
+#[path = "../../crates/egress/tests/guard/hostile.rs"]
+mod hostile;
 mod house;
 mod idempotency;
 mod keys_away;

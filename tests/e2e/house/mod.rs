@@ -16,6 +16,7 @@ use sandbox::{Judgement, NewVerification, Running, Sandbox, SandboxConfig, Setti
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -387,6 +388,11 @@ impl Drop for House {
 
 /// A client for loopback: no proxy, no TLS, no redirects.
 pub(crate) fn client() -> reqwest::Client {
+    client_at(None)
+}
+
+/// The same, calling from this address of the machine's.
+pub(crate) fn client_at(address: Option<IpAddr>) -> reqwest::Client {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -395,6 +401,7 @@ pub(crate) fn client() -> reqwest::Client {
         .with_no_client_auth();
     reqwest::Client::builder()
         .no_proxy()
+        .local_address(address)
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_mins(1))
         .tls_backend_preconfigured(tls)

@@ -12,7 +12,7 @@ const MOST: usize = 65_536;
 
 /// The listener. Dropping it closes it.
 pub(crate) struct Recorder {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://ADDRESS:PORT`.
     pub(crate) url: String,
     heard: Arc<Mutex<Vec<String>>>,
     listening: JoinHandle<()>,
@@ -20,7 +20,12 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0").await
+    }
+
+    /// Listens there.
+    pub(crate) async fn at(place: &str) -> Self {
+        let listener = TcpListener::bind(place).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&heard);
