@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod shutdown;
+mod small;
+
+pub use small::SmallDisk;
 
 use std::{
     fs::File,

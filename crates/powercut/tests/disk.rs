@@ -1,6 +1,6 @@
 //! The power cut itself: a test that relies on it must know that it does cut.
 
-use powercut::Disk;
+use powercut::{Disk, SmallDisk};
 use std::{
     fs::{self, File},
     io::Write,
@@ -37,4 +37,17 @@ fn a_dropped_disk_leaves_no_mount_no_loop_device_and_no_file() {
     assert!(!image.exists());
     let loops = Command::new("losetup").arg("--list").output().unwrap();
     assert!(!String::from_utf8_lossy(&loops.stdout).contains(image.to_str().unwrap()));
+}
+
+#[test]
+fn a_small_disk_is_full_when_it_was_filled_and_has_room_when_it_was_freed() {
+    let Some(disk) = SmallDisk::new_or_explain(1024 * 1024) else { return };
+    disk.fill().unwrap();
+    let error = fs::write(disk.path().join("one more"), "byte").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    disk.free().unwrap();
+    fs::write(disk.path().join("one more"), "byte").unwrap();
+    let mount_point = disk.path();
+    drop(disk);
+    assert!(!fs::read_to_string("/proc/self/mounts").unwrap().contains(mount_point.to_str().unwrap()));
 }
