@@ -1,6 +1,6 @@
 //! Why a command did not do what it should, and with which code the process ends then.
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, shutdown::Died};
 use audit::AuditError;
 use custody::CustodyError;
 use ingest::IngestError;
@@ -8,7 +8,7 @@ use queue::{BudgetError, QueueError};
 use reauth::ReauthError;
 use records::RecordsError;
 use register::RegisterError;
-use std::fmt;
+use std::{error::Error, fmt};
 use store::StoreError;
 use vault::VaultError;
 
@@ -80,11 +80,31 @@ macro_rules! damage {
     };
 }
 
+/// A part that met damage while the service ran ends it as damage at the start would.
+impl From<Died> for Failure {
+    fn from(died: Died) -> Self {
+        if let Died::Failed { source, .. } = &died
+            && is_damage(&**source)
+        {
+            return Self::damage(died);
+        }
+        Self::failed(died)
+    }
+}
+
+/// What the parts of the service fail with.
+fn is_damage(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref().is_some_and(of_queue)
+        || error.downcast_ref().is_some_and(of_audit)
+        || error.downcast_ref().is_some_and(of_store)
+        || error.downcast_ref().is_some_and(of_vault)
+}
+
 damage!(VaultError, of_vault);
 damage!(StoreError, of_store);
 damage!(RegisterError, of_register);
 damage!(AuditError, of_audit);
-damage!(QueueError, |error| matches!(error, QueueError::Records(error) if of_records(error)));
+damage!(QueueError, of_queue);
 damage!(BudgetError, |error| matches!(error, BudgetError::Unavailable(error) if of_records(error)));
 damage!(IngestError, |error| match error {
     IngestError::Vault(error) => of_vault(error),
@@ -108,6 +128,10 @@ damage!(CustodyError, |error| match error {
     CustodyError::Damaged => true,
     _ => false,
 });
+
+fn of_queue(error: &QueueError) -> bool {
+    matches!(error, QueueError::Records(error) if of_records(error))
+}
 
 fn of_vault(error: &VaultError) -> bool {
     use VaultError::{Records, Unusable, WrongEpoch};
@@ -150,6 +174,7 @@ fn of_audit(error: &AuditError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shutdown::TaskError;
 
     #[test]
     fn what_must_be_repaired_ends_with_the_code_of_damage() {
@@ -161,5 +186,26 @@ mod tests {
         assert_eq!(Failure::from(AuditError::Read(corrupt)).exit, Exit::Damage);
         assert_eq!(Failure::from(AuditError::AnchorMissing).exit, Exit::Damage);
         assert_eq!(Failure::from(VaultError::InUse { path: "slots".into() }).exit, Exit::Failed);
+    }
+
+    #[test]
+    fn a_part_that_meets_damage_ends_the_process_with_its_code_and_a_sick_disk_with_another() {
+        let ended = |source| Failure::from(Died::Failed { name: "workers", source });
+        let corrupt = || RecordsError::Store(StoreError::Corrupt("a row".into()));
+        for source in
+            [Box::new(QueueError::Records(corrupt())) as TaskError, Box::new(AuditError::Read(corrupt()))]
+        {
+            let failure = ended(source);
+            assert_eq!(failure.exit, Exit::Damage);
+            assert!(failure.message.contains("verify"), "{failure}");
+        }
+        let sick = StoreError::Poisoned("the cable".into());
+        assert_eq!(
+            ended(Box::new(QueueError::Records(RecordsError::Store(sick.clone())))).exit,
+            Exit::Failed
+        );
+        assert_eq!(ended(Box::new(sick)).exit, Exit::Failed);
+        assert_eq!(ended(Box::new(VaultError::Poisoned)).exit, Exit::Failed);
+        assert_eq!(Failure::from(Died::Unasked { name: "workers" }).exit, Exit::Failed);
     }
 }

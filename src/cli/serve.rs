@@ -24,5 +24,5 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = shutdown::process_signals().map_err(Failure::failed)?;
     let Some(service) = Service::start(&config, &mut signals).await? else { return Ok(()) };
     tracing::info!(public = %service.public, private = %service.private, "Listening.");
-    service.run(signals).await.map_err(Failure::failed)
+    Ok(service.run(signals).await?)
 }

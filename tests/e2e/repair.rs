@@ -204,7 +204,7 @@ async fn every_flipped_bit_of_slots_contents_and_anchor_is_found_and_no_damaged_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "damage that sled meets only when it reads a row: a service that meets it while it runs still ends with 1, not 2"]
+#[ignore = "one flip of a hundred left one of three people unserved on a busy machine although verify was clean; not explained yet"]
 async fn every_flipped_bit_of_the_store_is_found_or_carried_nothing_and_can_be_repaired() {
     let all = flips(&["store"]).await;
     assert!(all.keys().any(|(_, outcome)| *outcome != Outcome::Nothing), "no flip hit a record: {all:?}");
@@ -348,6 +348,7 @@ async fn serves(
             served += 1;
         } else {
             assert!(answer.status >= 400, "{what}: {}", answer.text);
+            println!("{what}: {} is refused: {}", person.user, answer.text);
         }
     }
     for (reference, wanted) in [(held, 409), (purged, 200)] {
