@@ -4,7 +4,6 @@ use crate::{Failure, Kind, Lease, Queue, QueueError, Retried};
 use async_trait::async_trait;
 use records::{Commit, RecordsError};
 use std::{sync::Arc, time::Duration};
-use store::StoreError;
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -210,12 +209,6 @@ async fn one_job(
     Ok(Some(wait.unwrap_or_default().max(SHORTEST_SLEEP)))
 }
 
-/// Whether waiting may cure it. A store that cannot be read may be opening itself anew after a full disk; one that has
-/// failed for good says so in another error.
-const fn may_pass(error: &QueueError) -> bool {
-    error.is_retryable() || matches!(error, QueueError::Records(RecordsError::Store(StoreError::Io(_))))
-}
-
 async fn worker(
     queue: Queue,
     handlers: Arc<[Arc<dyn Handler>]>,
@@ -230,7 +223,7 @@ async fn worker(
         let sleep = match one_job(&queue, &handlers, &kinds, lease_for).await {
             Ok(None) => continue,
             Ok(Some(sleep)) => sleep,
-            Err(error) if may_pass(&error) => {
+            Err(error) if error.is_retryable() => {
                 tracing::warn!(%error, "the queue could not be used; trying again");
                 PAUSE_AFTER_ERROR
             }

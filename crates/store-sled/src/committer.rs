@@ -120,7 +120,7 @@ impl Committer {
         let mut plan = match Plan::make(&db, self.sequence, batches.iter()) {
             Ok(plan) => plan,
             // Nothing has been written yet.
-            Err(error) => return vec![Err(error); batches.len()],
+            Err(error) => return vec![self.shared.ended_by(Err(error)); batches.len()],
         };
         if plan.sequence == self.sequence {
             // Nobody goes through. What the answers rest on was made durable with the group that wrote it.

@@ -1,7 +1,9 @@
 //! How rows lie in sled's tree.
 
+use crate::open::is_full;
 use bytes::{Bytes, BytesMut};
 use sled::{Batch, Tree};
+use std::io::ErrorKind;
 use store::{RESERVED_TABLE, StoreError, TableId, Version, Versioned};
 
 /// The format that this version writes and reads.
@@ -116,9 +118,14 @@ pub(crate) fn remove_parts(batch: &mut Batch, raw: &[u8]) {
     }
 }
 
+/// A disk that does not give back what it has is no disk to go on with; one that ran full is opened again meanwhile.
 pub(crate) fn unreadable(error: &sled::Error) -> StoreError {
     match error {
-        sled::Error::Io(error) => StoreError::Io(error.to_string()),
+        sled::Error::Io(error) if is_full(error.kind()) => StoreError::Io(error.to_string()),
+        sled::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            StoreError::Corrupt("its file ends before what was written".into())
+        }
+        sled::Error::Io(error) => StoreError::Poisoned(format!("its disk could not be read: {error}")),
         other => StoreError::Corrupt(describe(other)),
     }
 }
@@ -156,7 +163,12 @@ mod tests {
             said.contains("verify") && said.contains("rebuild-index") && !said.contains("backtrace"),
             "{said}"
         );
-        assert!(!unreadable(&sled::Error::Io(std::io::Error::other("cable"))).is_corrupt());
+        let of = |kind: ErrorKind| unreadable(&sled::Error::Io(kind.into()));
+        assert!(
+            matches!(of(ErrorKind::Other), StoreError::Poisoned(why) if why.contains("could not be read"))
+        );
+        assert!(matches!(of(ErrorKind::StorageFull), StoreError::Io(_)));
+        assert!(of(ErrorKind::UnexpectedEof).is_corrupt());
     }
 
     #[test]

@@ -77,16 +77,31 @@ impl Shared {
     }
 
     pub(crate) fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
-        let key = full_key(table, key);
+        self.ended_by(self.look(&full_key(table, key)))
+    }
+
+    pub(crate) fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.ended_by(self.walk(table, range, limit))
+    }
+
+    /// Ends the engine if its disk could not be read: what is there is found out by the next process.
+    pub(crate) fn ended_by<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Poisoned(why)) = &outcome {
+            self.fail(why);
+        }
+        outcome
+    }
+
+    fn look(&self, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
         let view = self.read();
         let db = self.usable(&view)?;
-        if let Some(before) = view.before.get(&key) {
+        if let Some(before) = view.before.get(key) {
             return Ok(before.clone());
         }
         db.get(key).map_err(|error| unreadable(&error))?.map(|raw| read(db, &raw)).transpose()
     }
 
-    pub(crate) fn scan(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
+    fn walk(&self, table: TableId, range: &Range, limit: usize) -> Result<Vec<Row>, StoreError> {
         let (lower, upper) = bounds(table, range);
         let view = self.read();
         let db = self.usable(&view)?;

@@ -14,7 +14,7 @@ pub enum StoreError {
         "the store could not make the change durable ({0}); whether it was made is only known after a restart"
     )]
     Ambiguous(String),
-    /// An earlier write or sync failed: the engine takes no more reads or writes.
+    /// An earlier write or sync failed, or the disk could not be read: the engine takes no more reads or writes.
     #[error("the store stopped after an earlier failure ({0}); restart the service")]
     Poisoned(String),
     /// There is less free space than configured; nothing was written.
@@ -47,7 +47,7 @@ pub enum StoreError {
         "these records were not exported by a store of this kind ({0}); the backup is damaged or of something else"
     )]
     NotAnExport(&'static str),
-    /// The engine could not read.
+    /// The engine could not read now, and may be able to later: it is opening itself anew, or its peer is away.
     #[error("the store could not be read: {0}")]
     Io(String),
     /// The engine read something that it did not write. It stays so: no restart and no second try mends it.
@@ -71,6 +71,7 @@ impl StoreError {
     /// Whether the same call may succeed later without anybody's doing.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Conflict | Self::NoSpace)
+        // A store that cannot be read may be opening itself anew; one that has failed for good says so otherwise.
+        matches!(self, Self::Conflict | Self::NoSpace | Self::Io(_))
     }
 }
