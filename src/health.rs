@@ -6,6 +6,7 @@ use crate::{
 };
 use std::sync::Arc;
 use store::Store;
+use vault::Vault;
 
 /// What is in the way of a service that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,29 +19,35 @@ pub(crate) struct Trouble {
 
 /// What `/readyz` asks.
 pub(crate) struct Health {
-    store: Arc<dyn Store>,
-    keys: Arc<WatchedProvider>,
-    ending: Ending,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) keys: Arc<WatchedProvider>,
+    pub(crate) ending: Ending,
+    /// What must be free on the disk of the contents as well.
+    pub(crate) min_free_bytes: u64,
 }
 
 impl Health {
-    pub(crate) fn new(store: Arc<dyn Store>, keys: Arc<WatchedProvider>, ending: Ending) -> Self {
-        Self { store, keys, ending }
-    }
-
     /// What keeps work from being done here, the gravest first.
     fn all(&self) -> Vec<Trouble> {
         let stopping = (self.ending.phase() > Phase::Running)
             .then(|| Trouble { reason: "stopping", text: "the service is stopping".to_owned() });
         let store = self.store.trouble();
         let store = store.map(|error| Trouble { reason: "store-unavailable", text: error.to_string() });
+        let slots = self.vault.trouble();
+        let slots =
+            slots.map(|error| Trouble { reason: "store-unavailable", text: format!("slots: {error}") });
         let keys = self.keys.trouble().map(|text| Trouble { reason: "keys-unavailable", text });
-        [stopping, store, keys].into_iter().flatten().collect()
+        [stopping, store, slots, keys].into_iter().flatten().collect()
     }
 
     /// What is looked at, and whether it works.
-    pub(crate) fn parts(&self) -> [(&'static str, bool); 2] {
-        [("store", self.store.trouble().is_none()), ("keys", self.keys.trouble().is_none())]
+    pub(crate) fn parts(&self) -> [(&'static str, bool); 3] {
+        [
+            ("store", self.store.trouble().is_none()),
+            ("slots", self.vault.trouble().is_none()),
+            ("keys", self.keys.trouble().is_none()),
+        ]
     }
 
     /// Why work should not be sent here, if so.
@@ -50,6 +57,10 @@ impl Health {
 
     /// What is wrong, in words.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        self.all().into_iter().map(|trouble| trouble.text).collect()
+        // Onboardings wait meanwhile, and nothing is lost: a full disk of the contents keeps nobody out.
+        let contents = self.vault.contents_lack_space(self.min_free_bytes).then(|| {
+            "contents: their disk has too little free space; free some, facemaps are stored then".to_owned()
+        });
+        self.all().into_iter().map(|trouble| trouble.text).chain(contents).collect()
     }
 }

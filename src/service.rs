@@ -255,11 +255,13 @@ fn build_private(
         refused,
         retrievals: house.retrievals.clone(),
         metrics: Arc::clone(&house.metrics),
-        health: Arc::new(Health::new(
-            Arc::clone(&house.store) as Arc<dyn Store>,
-            Arc::clone(&house.watched),
+        health: Arc::new(Health {
+            store: Arc::clone(&house.store) as Arc<dyn Store>,
+            vault: Arc::clone(&house.vault),
+            keys: Arc::clone(&house.watched),
             ending,
-        )),
+            min_free_bytes: config.store.min_free_bytes,
+        }),
         about: About { simulated, engine: "sled", key_provider: config.keys.provider.name() },
     })
 }

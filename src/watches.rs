@@ -10,6 +10,7 @@ use crate::{
 use model::Clock;
 use std::{sync::Arc, time::Duration};
 use store::{Store as _, StoreError};
+use vault::VaultError;
 
 /// How often Jumio's name is looked up for the addresses that callbacks come from.
 const LOOK_UP_EVERY: Duration = Duration::from_mins(5);
@@ -30,12 +31,16 @@ pub(crate) fn start(tasks: &mut Tasks, config: &Config, house: &Arc<House>, sour
     }
 }
 
-/// Ends the process once the store has failed for good: nothing is retried on it, and the next start finds out what is
-/// durable. A full disk passes, and ends nothing.
+/// Ends the process once the store or the slot file has failed for good: nothing is retried on it, and the next start
+/// finds out what is durable. A full disk passes, and ends nothing.
 fn watch_store(tasks: &mut Tasks, house: &House) {
-    let (store, clock, ending) = (Arc::clone(&house.store), Arc::clone(&house.clock), tasks.ending());
+    let (store, vault) = (Arc::clone(&house.store), Arc::clone(&house.vault));
+    let (clock, ending) = (Arc::clone(&house.clock), tasks.ending());
     tasks.spawn("store", async move {
         loop {
+            if let Some(error @ VaultError::Poisoned) = vault.trouble() {
+                return Err(error.into());
+            }
             if let Some(error @ (StoreError::Poisoned(_) | StoreError::Ambiguous(_))) = store.trouble() {
                 return Err(error.into());
             }

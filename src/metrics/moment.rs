@@ -214,7 +214,7 @@ fn health(registry: &mut Registry, sight: &Sight<'_>) {
     for (part, is_up) in sight.health.parts() {
         put(&up, &[("part", part)], usize::from(is_up));
     }
-    registry.register("up", "1 for each part that works: store, keys", up);
+    registry.register("up", "1 for each part that works: store, slots, keys", up);
     let (lag, failing) = (Amounts::<1>::default(), Amounts::<1>::default());
     for sink in sight.audit.sink_lag() {
         put(&lag, &[("sink", sink.sink)], usize::try_from(sink.entries).unwrap_or(usize::MAX));

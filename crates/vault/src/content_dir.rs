@@ -103,6 +103,7 @@ impl ContentDir {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             let (last, first) = parts.split_last().ok_or(io::ErrorKind::InvalidInput)?;
             first.iter().try_for_each(|part| file.write_all(part))?;
+            faults.refused(Step::TemporaryHalf)?;
             if faults.reach(Step::TemporaryHalf).is_err() {
                 return Ok(Err(Step::TemporaryHalf));
             }
@@ -120,7 +121,10 @@ impl ContentDir {
             }
         }
         faults.reach(Step::TemporaryDurable)?;
-        fs::rename(&temporary, self.path(id)).map_err(VaultError::io(DOING))?;
+        if let Err(error) = fs::rename(&temporary, self.path(id)) {
+            let _ = fs::remove_file(&temporary);
+            return Err(VaultError::io(DOING)(error));
+        }
         faults.reach(Step::Renamed)?;
         sync_dir(&folder)
     }
@@ -245,6 +249,10 @@ impl ContentDir {
         }
         listing.files.sort_unstable();
         Ok(listing)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn path(&self, id: FacemapId) -> PathBuf {

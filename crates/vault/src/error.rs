@@ -75,9 +75,11 @@ pub enum VaultError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A write or sync of the slot file failed, now or earlier. Whether it reached the disk is only known after a
+    /// A write, sync or read of the slot file failed, now or earlier. Whether it reached the disk is only known after a
     /// restart, so nothing is read or written any more.
-    #[error("the slot file could not be made durable; stop the service, check the disk, then start it again")]
+    #[error(
+        "the slot file could not be read or made durable; stop the service, check the disk, then start it again"
+    )]
     Poisoned,
     /// There is a vault already where one was to be created.
     #[error("{} is there already; a vault is never overwritten", path.display())]

@@ -52,6 +52,8 @@ pub const STEPS: [Step; 11] = [
 enum Plan {
     Stop(Step),
     Do(Step, Box<dyn Fn() + Send>),
+    /// The system refuses what comes next, with this error number.
+    Refuse(Step, i32),
 }
 
 /// The seam. Without tests it is empty and does nothing.
@@ -71,13 +73,26 @@ impl Faults {
         *self.lock() = Some(Plan::Do(step, act));
     }
 
+    pub(crate) fn refuse_at(&self, step: Step, errno: i32) {
+        *self.lock() = Some(Plan::Refuse(step, errno));
+    }
+
     pub(crate) fn reach(&self, step: Step) -> Result<(), VaultError> {
+        self.refused(step).map_err(VaultError::io("do what a test does not allow"))?;
         match &*self.lock() {
             Some(Plan::Stop(at)) if *at == step => return Err(VaultError::Injected(step)),
             Some(Plan::Do(at, act)) if *at == step => act(),
             _ => {}
         }
         Ok(())
+    }
+
+    /// As [`Faults::reach`], where the system's own error is looked at; nothing is stopped here.
+    pub(crate) fn refused(&self, step: Step) -> std::io::Result<()> {
+        match &*self.lock() {
+            Some(Plan::Refuse(at, errno)) if *at == step => Err(std::io::Error::from_raw_os_error(*errno)),
+            _ => Ok(()),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Plan>> {
@@ -94,6 +109,16 @@ impl Faults {
     )]
     #[inline]
     pub(crate) fn reach(&self, _step: Step) -> Result<(), VaultError> {
+        Ok(())
+    }
+
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the same call as in tests, where it can fail"
+    )]
+    #[inline]
+    pub(crate) fn refused(&self, _step: Step) -> std::io::Result<()> {
         Ok(())
     }
 }

@@ -40,6 +40,12 @@ pub(crate) fn read_direct<const N: usize>(file: &File, at: u64, into: &mut [u8; 
     Ok(true)
 }
 
+/// Bytes that this process may still write to the disk of this file or folder.
+pub(crate) fn free_bytes(on: &File) -> io::Result<u64> {
+    let space = rustix::fs::fstatvfs(on)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
 /// Makes what was created, renamed or removed in a folder durable.
 pub(crate) fn sync_dir(folder: &Path) -> Result<(), VaultError> {
     File::open(folder).and_then(|dir| dir.sync_all()).map_err(VaultError::io("sync a folder"))

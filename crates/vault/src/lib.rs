@@ -27,6 +27,7 @@ mod sweep;
 mod sync_group;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod types;
 mod vault;
 

@@ -3,7 +3,7 @@
 use crate::{
     error::{Damage, VaultError},
     fault::{Faults, Step},
-    files::{open_direct, read_direct},
+    files::{free_bytes, open_direct, read_direct},
     header::Header,
     sector::{SECTOR, Sector, SectorBytes},
     subjects::Subjects,
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 
 /// Sectors by which the file grows: half a mebibyte.
 pub(crate) const GROWTH: u32 = 1024;
+const GROWTH_BYTES: u64 = GROWTH as u64 * SECTOR as u64;
 pub(crate) const SCAN: u32 = 1024;
 
 /// The open slot file. It holds the exclusive lock for as long as it lives.
@@ -221,6 +222,13 @@ impl SlotFile {
         self.sync.check()
     }
 
+    /// Whether the next slot that is taken will find no room: no slot is free, and the file cannot grow. False while
+    /// somebody is writing, who finds out.
+    pub(crate) fn is_full(&self) -> bool {
+        let Ok(state) = self.state.try_read() else { return false };
+        state.free.is_empty() && free_bytes(&self.file).is_ok_and(|free| free < GROWTH_BYTES)
+    }
+
     #[cfg(test)]
     pub(crate) fn poison(&self) {
         let _ = self.sync.poison();
@@ -279,7 +287,7 @@ impl SlotFile {
         while index < end {
             let count = SCAN.min(end - index);
             let piece = &mut buffer[..count as usize * SECTOR];
-            self.file.read_exact_at(piece, position(index)).map_err(VaultError::io("read the slot file"))?;
+            self.file.read_exact_at(piece, position(index)).map_err(|error| self.unreadable(error))?;
             for (bytes, index) in piece.as_chunks().0.iter().zip(index..) {
                 visit(index, bytes)?;
             }
@@ -302,13 +310,22 @@ impl SlotFile {
             return Err(VaultError::NoSuchSlot);
         }
         let mut bytes: SectorBytes = Zeroizing::new([0; SECTOR]);
-        read(&mut bytes, position(slot.index)).map_err(VaultError::io("read the slot file"))?;
+        read(&mut bytes, position(slot.index)).map_err(|error| self.unreadable(error))?;
         let sector = Sector::decode(&bytes, self.vault, slot.index);
         let sector = sector.map_err(|_| VaultError::Damaged(Damage::Sector))?;
         if sector.slot == slot && sector.status != SlotStatus::Free {
             Ok(sector)
         } else {
             Err(VaultError::NoSuchSlot)
+        }
+    }
+
+    /// A disk that does not give back what it has is none to go on with, and the next process looks again. A file that is
+    /// too short is not the disk's fault.
+    fn unreadable(&self, error: io::Error) -> VaultError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => VaultError::io("read the slot file")(error),
+            _ => self.sync.poison(),
         }
     }
 

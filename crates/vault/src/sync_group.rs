@@ -3,6 +3,7 @@
 use crate::error::VaultError;
 use std::{
     fs::File,
+    io,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,6 +22,9 @@ struct State {
     failed: bool,
     #[cfg(test)]
     syncs: u64,
+    /// How many syncs from now on one fails for a test; 0 for none.
+    #[cfg(any(test, feature = "test-util"))]
+    fails_in: u64,
 }
 
 impl SyncGroup {
@@ -54,7 +58,7 @@ impl SyncGroup {
         state.running = true;
         let covers = state.written;
         drop(state);
-        let outcome = file.sync_data();
+        let outcome = self.may_sync().and_then(|()| file.sync_data());
         let mut state = self.lock();
         state.running = false;
         #[cfg(test)]
@@ -70,6 +74,30 @@ impl SyncGroup {
         drop(state);
         self.changed.notify_all();
         if failed { Err(VaultError::Poisoned) } else { Ok(()) }
+    }
+
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn fail(&self, nth: u64) {
+        self.lock().fails_in = nth;
+    }
+
+    #[cfg(any(test, feature = "test-util"))]
+    fn may_sync(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        let is_due = state.fails_in == 1;
+        state.fails_in = state.fails_in.saturating_sub(1);
+        if is_due { Err(io::Error::other("a planned fault")) } else { Ok(()) }
+    }
+
+    #[cfg(not(any(test, feature = "test-util")))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the same call as in tests, where it can fail"
+    )]
+    #[inline]
+    fn may_sync(&self) -> io::Result<()> {
+        Ok(())
     }
 
     /// After a failed write: nothing is trusted any more.

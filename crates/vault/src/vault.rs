@@ -274,6 +274,19 @@ impl Vault {
         self.0.faults.fail_at(step);
     }
 
+    /// Has the system refuse what follows this step from now on, with this error number (`ENOSPC`, `EIO`).
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn refuse_at(&self, step: Step, errno: i32) {
+        self.0.faults.refuse_at(step, errno);
+    }
+
+    /// Has the `nth` sync of the slot file from now on fail, as one that a disk refuses: what was written may or may not
+    /// be there after the next start.
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn fail_sync(&self, nth: u64) {
+        self.0.slots.sync.fail(nth);
+    }
+
     /// Does something at this step from now on, for instance to the files: then the operation goes on.
     #[cfg(any(test, feature = "test-util"))]
     pub fn at_step(&self, step: Step, act: impl Fn() + Send + 'static) {
