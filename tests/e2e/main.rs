@@ -15,6 +15,7 @@ mod batches;
 mod bytes;
 mod crash;
 mod custody_crash;
+mod disk_faults;
 mod events;
 mod exchange;
 mod forged_flood;

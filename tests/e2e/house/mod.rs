@@ -1,10 +1,12 @@
 //! A vault as a process of its own, a simulated Jumio in this one, and the company's backend between them.
 
 mod journal;
+mod libfiu;
 mod process;
 mod recorder;
 
 pub(crate) use journal::{Journal, at, time};
+pub(crate) use libfiu::Libfiu;
 pub(crate) use process::{
     LOOK_EVERY, PATIENCE, Start, Vault, below, free_port, printed, run, run_with, tail,
 };
