@@ -143,6 +143,29 @@ async fn a_file_becomes_links_and_their_results_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_lines_end_in_cr_alone_is_ordered_line_by_line() {
+    let house = House::new().await;
+    for user in ["ines", "malik"] {
+        house.enrolled(user, format!("the face of {user}").as_bytes()).await;
+    }
+    let accepted =
+        order(&house, "purpose=Hello", "userReference,requestReference\rines,one\r\"malik\",\rnobody,\r")
+            .await;
+    assert_eq!((accepted.status, &accepted.body["total"]), (202, &json!(2)), "{}", accepted.text);
+    assert_eq!(accepted.body["unknownAt"], json!([4]));
+    let id = accepted.str("batchId");
+    becomes(&house, id, "it is issued", |seen| seen["state"] == "issued").await;
+    let listed = house.get(&format!("/v1/batches/{id}/items")).await;
+    let numbers: Vec<_> = listed.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["number"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, [2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_order_names_what_is_wrong_and_begins_nothing() {
     let house = House::new().await;
     house.enrolled("ines", b"the face of ines").await;
