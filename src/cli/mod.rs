@@ -60,7 +60,10 @@ enum Command {
     #[command(after_help = "Example:  facemap-vault check-config --config /srv/facemap-vault/config.toml")]
     CheckConfig(ConfigArg),
     /// Makes, lists and revokes API tokens
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:  facemap-vault tokens create --role app --name backend --tokens-file tokens.toml"
+    )]
     Tokens(tokens::TokensCommand),
     /// Checks every record, slot, content and audit entry of a vault at rest; changes none of them
     #[command(after_help = "Example:  facemap-vault verify --config /srv/facemap-vault/config.toml")]
@@ -69,7 +72,7 @@ enum Command {
     #[command(after_help = "Example:  facemap-vault rebuild-index --config /srv/facemap-vault/config.toml")]
     RebuildIndex(rebuild::RebuildArgs),
     /// What follows a rebuild or restore
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  facemap-vault recovery acknowledge")]
     Recovery(recovery::RecoveryCommand),
     /// Copies records, contents and, to another folder, slots; never keys
     #[command(
@@ -88,28 +91,43 @@ enum Command {
     #[command(after_help = "Example:  facemap-vault status --output json")]
     Status(Server),
     /// Makes, shows and withdraws links, through a running server
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:  facemap-vault links create customer-7 --purpose \"Confirm your new phone\""
+    )]
     Links(links::LinksCommand),
     /// Lists callbacks and has them judged once more, through a running server
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  facemap-vault callbacks list --state dead")]
     Callbacks(callbacks::CallbacksCommand),
     /// Destroys people's facemaps through a running server, and shows the receipts
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:  facemap-vault purge one 11111111-2222-3333-4444-555555555555 --reason erasure-request"
+    )]
     Purge(purge::PurgeCommand),
     /// Re-authenticates many people through a running server, at Jumio's pace
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:  facemap-vault batch start --file refs.csv --purpose \"Confirm that it is you\" --dry-run"
+    )]
     Batch(batch::BatchCommand),
     /// Checks purge receipts offline
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:  facemap-vault receipt check receipt.jws --public-key vault.jwk"
+    )]
     Receipt(receipt::ReceiptCommand),
     /// Reads the audit trail through a running server
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  facemap-vault audit list --user customer-7 --limit 100")]
     Audit(audit::AuditCommand),
     /// The wrapping keys of a running vault
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  facemap-vault keys list")]
     Keys(keys::KeysCommand),
     /// Brings in facemaps that are held elsewhere, through a running server
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:  facemap-vault enrollments import --manifest people.csv --attestation 'exported 2026-05, case 17'"
+    )]
     Enrollments(import::EnrollmentsCommand),
     /// Prints completions for a shell
     #[command(after_help = "Example:  facemap-vault completions bash > /etc/bash_completion.d/facemap-vault")]
@@ -206,14 +224,17 @@ mod tests {
         let mut cli = Cli::command();
         cli.build();
         cli.clone().debug_assert();
-        let mut leaves: Vec<_> = cli.get_subcommands().filter(|c| c.get_name() != "help").collect();
-        while let Some(command) = leaves.pop() {
-            if command.has_subcommands() {
-                leaves.extend(command.get_subcommands().filter(|c| c.get_name() != "help"));
-                continue;
-            }
+        let mut commands: Vec<_> = cli.get_subcommands().filter(|c| c.get_name() != "help").collect();
+        // Groups too: whoever asks `batch --help` has not yet found `batch start`.
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().filter(|c| c.get_name() != "help"));
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example"), "{}", command.get_name());
+            let called = format!("facemap-vault {} ", command.get_bin_name().unwrap_or_default());
+            let called = called.replace("facemap-vault facemap-vault ", "facemap-vault ");
+            assert!(
+                help.contains("Example") && format!("{help} ").contains(called.trim_end()),
+                "{called}: {help}"
+            );
         }
     }
 }
