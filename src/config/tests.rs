@@ -251,6 +251,21 @@ fn risky_choices_are_warned_of() {
     }
 }
 
+#[test]
+fn a_receiver_at_an_address_that_is_never_called_is_warned_of() {
+    let warned = |host: &str, more: &str| {
+        let text =
+            format!("{LEAST}[notifications]\nurl = \"https://{host}/hook\"\nsecret_file = \"s\"\n{more}\n");
+        warnings(&parse(&text).unwrap()).iter().any(|text| text.contains("dead letter"))
+    };
+    for host in ["10.1.2.3", "127.0.0.1:8443", "[fd00::7]", "169.254.169.254"] {
+        assert!(warned(host, ""), "{host}");
+        assert!(warned(host, "allowed_networks = [\"192.168.7.0/24\"]"), "{host}");
+    }
+    assert!(!warned("10.1.2.3", "allowed_networks = [\"10.0.0.0/8\"]"));
+    assert!(!warned("9.9.9.9", "") && !warned("backend.internal", ""));
+}
+
 /// The configuration with these lines in `[keys]`.
 fn with_keys(lines: &str) -> String {
     format!("{LEAST}[keys]\n{lines}\n")

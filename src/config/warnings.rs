@@ -3,15 +3,18 @@
 use super::{Config, Provider, set_but_later};
 use ::ingest::DeleteOriginal;
 use std::{
+    net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
+use url::Host;
 
 /// Sentences for the operator: each says what is so, and what it means.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     storage(config, &mut warnings);
     callbacks(config, &mut warnings);
+    receiver(config, &mut warnings);
     if config.jumio.simulated {
         warnings.push(
             "jumio.simulated is true: this vault talks to a simulator and never to Jumio, and its data folder stays \
@@ -57,6 +60,24 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         warnings.push(format!("These keys are set but do nothing in this version: {}.", later.join(", ")));
     }
     warnings
+}
+
+/// A name is looked up when it is called; an address says at once whether it will be.
+fn receiver(config: &Config, warnings: &mut Vec<String>) {
+    let address: Option<IpAddr> = match config.notifications.url.as_ref().and_then(|url| url.host()) {
+        Some(Host::Ipv4(address)) => Some(address.into()),
+        Some(Host::Ipv6(address)) => Some(address.into()),
+        Some(Host::Domain(_)) | None => None,
+    };
+    let Some(address) = address else { return };
+    let allowed = config.notifications.allowed_networks.iter().any(|network| network.contains(&address))
+        || (config.jumio.simulated && address.is_loopback());
+    if !egress::is_public(address) && !allowed {
+        warnings.push(format!(
+            "notifications.url leads to {address}, which is no public address and in none of \
+             notifications.allowed_networks: nothing is sent there, and every event becomes a dead letter."
+        ));
+    }
 }
 
 fn callbacks(config: &Config, warnings: &mut Vec<String>) {
