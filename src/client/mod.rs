@@ -10,7 +10,7 @@ pub(crate) use show::{Output, bar, cell, table};
 use crate::failure::Failure;
 use bytes::Bytes;
 use clap::Args;
-use egress::{Body, BodyCap, Egress, EgressConfig, Origin, Request};
+use egress::{Body, BodyCap, Egress, EgressConfig, EgressError, Origin, Request};
 use http::{HeaderName, Method, header};
 use model::Secret;
 use serde_json::Value;
@@ -140,15 +140,48 @@ impl Api {
         }
         let request = request.authorize(self.bearer.expose()).map_err(Failure::usage)?;
         let answer = self.egress.send(request, BodyCap::WholeOfAny(ANSWER_BYTES)).await.map_err(|error| {
-            let sent = if error.nothing_was_sent() { "nothing was sent" } else { "it may have been done" };
             Failure::failed(format!(
-                "{} does not answer ({error}; {sent}); is the server running, and is --url its private listener?",
-                self.base
+                "{} does not answer ({}); is the server running, and is --url its private listener?",
+                self.base,
+                unanswered(&error)
             ))
         })?;
         Ok(Answer {
             status: answer.status(),
             body: serde_json::from_slice(answer.body()).unwrap_or_default(),
         })
+    }
+}
+
+/// Why there is no answer, and whether the order may have been carried out; said once, where the error says it already.
+fn unanswered(error: &EgressError) -> String {
+    use EgressError as E;
+    match error {
+        E::Refused(_) | E::NotSent(_) | E::Lost | E::TimedOut => error.to_string(),
+        _ if error.nothing_was_sent() => format!("{error}; nothing was sent"),
+        _ => format!("{error}; it may have been carried out"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egress::Unsent;
+
+    #[test]
+    fn whether_anything_was_sent_is_said_once() {
+        for (error, said) in [
+            (EgressError::NotSent(Unsent::Connect), "nothing was sent"),
+            (EgressError::Request("no host"), "nothing was sent"),
+            (EgressError::Lost, "may have been carried out"),
+            (EgressError::TimedOut, "may have been carried out"),
+            (EgressError::TooLarge { cap: 7 }, "may have been carried out"),
+            (EgressError::Truncated, "may have been carried out"),
+        ] {
+            let text = unanswered(&error);
+            let times =
+                ["nothing was sent", "may have been carried out"].map(|word| text.matches(word).count());
+            assert_eq!((text.matches(said).count(), times.iter().sum::<usize>()), (1, 1), "{text}");
+        }
     }
 }

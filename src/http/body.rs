@@ -160,7 +160,9 @@ fn refused(path: &serde_path_to_error::Path, text: &str) -> Problem {
 
 /// What is wrong, without the value: serde repeats what it did not expect, and so do readers of times and numbers.
 fn told(text: &str) -> String {
-    let expected = |rest: &str| rest.split_once(", expected ").map(|(_found, it)| printable(it, 160));
+    let expected = |rest: &str| {
+        rest.split_once(", expected ").map(|(_found, it)| printable(number(it).unwrap_or(it), 160))
+    };
     for kind in ["invalid type: ", "invalid value: ", "invalid length "] {
         if let Some(rest) = text.strip_prefix(kind) {
             return expected(rest)
@@ -174,8 +176,30 @@ fn told(text: &str) -> String {
         let known = expected(rest).map(|it| format!("; known are {it}"));
         return format!("is not known here{}", known.unwrap_or_default());
     }
+    // Of a query, what the reader of numbers says.
+    match text {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            return "must be a whole number".to_owned();
+        }
+        "number too large to fit in target type" => return "is too large a number".to_owned(),
+        "number too small to fit in target type" => return "is too small a number".to_owned(),
+        _ => {}
+    }
     // Whoever quotes, quotes what was sent. Our own rules quote nothing.
     if text.contains(['"', '\'', '`']) { "is not understood".to_owned() } else { printable(text, 200) }
+}
+
+/// The range of a type of number, in words: callers do not write Rust.
+fn number(expected: &str) -> Option<&'static str> {
+    Some(match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

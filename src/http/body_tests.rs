@@ -1,6 +1,7 @@
 //! Tests of what is said of a query or body that is refused.
 
 use super::{Body, json_of, query_of};
+use crate::http::problem::Problem;
 use actix_web::{
     App, HttpResponse, ResponseError as _,
     body::to_bytes,
@@ -80,6 +81,47 @@ fn a_body_is_refused_without_what_stood_in_it() {
         let named: Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(named["errors"][0]["pointer"], pointer, "{answer}");
         assert!(!answer.contains("SECRET") && !answer.contains("77"), "{answer}");
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Numbers {
+    #[expect(dead_code, reason = "read by its type alone")]
+    small: Option<u32>,
+    #[expect(dead_code, reason = "read by its type alone")]
+    large: Option<u64>,
+    #[expect(dead_code, reason = "read by its type alone")]
+    size: Option<usize>,
+    #[expect(dead_code, reason = "read by its type alone")]
+    share: Option<f64>,
+}
+
+#[test]
+fn what_a_number_must_be_is_said_in_words_and_not_in_types() {
+    let rule = |answer: Problem| {
+        let body = to_bytes(answer.error_response().into_body()).now_or_never().unwrap().unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        body["errors"][0]["detail"].as_str().unwrap().to_owned()
+    };
+    let small = "must be a whole number from 0 to 4294967295";
+    for (body, said) in [
+        (r#"{"small":-1}"#, small),
+        (r#"{"small":4294967296}"#, small),
+        (r#"{"small":"7"}"#, small),
+        (r#"{"small":1.5}"#, small),
+        (r#"{"large":-1}"#, "must be a whole number, 0 or more"),
+        (r#"{"size":[]}"#, "must be a whole number, 0 or more"),
+        (r#"{"share":"x"}"#, "must be a number"),
+    ] {
+        assert_eq!(rule(json_of::<Numbers>(body.as_bytes()).unwrap_err()), said, "{body}");
+    }
+    for (query, said) in [
+        ("small=x", "must be a whole number"),
+        ("small=-1", "must be a whole number"),
+        ("small=", "must be a whole number"),
+        ("small=4294967296", "is too large a number"),
+    ] {
+        assert_eq!(rule(query_of::<Numbers>(query).unwrap_err()), said, "{query}");
     }
 }
 
