@@ -282,8 +282,8 @@ fn text_of(value: &Value, whole: bool) -> String {
 fn counted(accepted: &Value) -> String {
     let fields = [
         "batchId",
-        "total",
         "ready",
+        "total",
         "notReady",
         "awaitingRelease",
         "notEligible",
@@ -305,7 +305,11 @@ fn counted(accepted: &Value) -> String {
             rows.push(vec![name.to_owned(), lines.join(" ")]);
         }
     }
-    table(&["", ""], &rows)
+    let text = table(&["", ""], &rows);
+    if accepted["ready"] == 0 {
+        return format!("Nobody of these can be re-authenticated now.\n{text}");
+    }
+    text
 }
 
 fn told(seen: &Value) -> String {
@@ -332,4 +336,19 @@ fn told(seen: &Value) -> String {
         }
     }
     table(&["", ""], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_orders_for_nobody_who_can_go_is_told_so_first() {
+        let none =
+            counted(&json!({ "batchId": "b", "total": 0, "ready": 0, "unknown": 3, "unknownAt": [2, 3, 4] }));
+        assert!(none.starts_with("Nobody of these") && none.contains("2 3 4"), "{none}");
+        let some = counted(&json!({ "batchId": "b", "total": 7, "ready": 5 }));
+        let lines: Vec<&str> = some.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert!(lines[1].starts_with("ready") && !some.contains("Nobody"), "{some}");
+    }
 }
