@@ -30,6 +30,8 @@ fn told(status: &Value) -> String {
     text.push('\n');
     text.push_str(&table(&["JOBS", "DUE", "ALL", "OLDEST DUE"], &queues(&status["queues"])));
     text.push('\n');
+    text.push_str(&table(&["CALLS TO JUMIO", "WITHIN", "USED", "ALLOWED"], &calls(&status["budget"])));
+    text.push('\n');
     text.push_str(&table(&["", ""], &other(status)));
     text
 }
@@ -65,6 +67,34 @@ fn queues(queues: &Value) -> Vec<Vec<String>> {
     queues.as_object().into_iter().flatten().filter_map(of).collect()
 }
 
+/// What of Jumio's limits is used.
+fn calls(budget: &Value) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for what in ["initiate", "retrieve"] {
+        for window in budget[what]["windows"].as_array().into_iter().flatten() {
+            let [used, limit] = ["used", "limit"].map(|name| cell(&window[name]));
+            rows.push(vec![what.to_owned(), format!("{} s", cell(&window["seconds"])), used, limit]);
+        }
+    }
+    rows
+}
+
+/// Who waits for a call to Jumio, and until when nobody gets one.
+fn waiting(budget: &Value) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for what in ["initiate", "retrieve"] {
+        let lanes = budget[what]["waiting"].as_object().into_iter().flatten();
+        for (lane, count) in lanes.filter(|(_, count)| count.as_u64() != Some(0)) {
+            rows.push(vec![format!("waiting to {what} ({lane})"), cell(count)]);
+        }
+        let until = &budget[what]["blockedUntil"];
+        if !until.is_null() {
+            rows.push(vec![format!("Jumio answered 429: no {what} until"), cell(until)]);
+        }
+    }
+    rows
+}
+
 fn other(status: &Value) -> Vec<Vec<String>> {
     let retention = &status["retention"];
     let mut rows = vec![
@@ -73,6 +103,18 @@ fn other(status: &Value) -> Vec<Vec<String>> {
         vec!["events given up".to_owned(), cell(&status["events"]["dead"])],
         vec!["seconds until Jumio may be called".to_owned(), cell(&status["budget"]["secondsUntilFree"])],
     ];
+    for (name, field) in [
+        ("batches running", "running"),
+        ("batches paused", "paused"),
+        ("batches STALLED", "stalled"),
+        ("items of batches waiting", "itemsWaiting"),
+    ] {
+        let count = &status["batches"][field];
+        if count.as_u64().unwrap_or(0) > 0 {
+            rows.push(vec![name.to_owned(), cell(count)]);
+        }
+    }
+    rows.extend(waiting(&status["budget"]));
     for sink in status["auditSinks"].as_array().into_iter().flatten() {
         rows.push(vec![format!("audit sink {} behind", cell(&sink["sink"])), cell(&sink["entries"])]);
     }
@@ -83,6 +125,34 @@ fn other(status: &Value) -> Vec<Vec<String>> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn people_see_the_budget_and_the_batches() {
+        let text = told(&json!({
+            "batches": { "running": 2, "paused": 0, "stalled": 1, "itemsWaiting": 412 },
+            "budget": {
+                "secondsUntilFree": 0.3,
+                "initiate": {
+                    "windows": [{ "seconds": 60.0, "used": 171, "limit": 180 }],
+                    "waiting": { "authentication": 0, "batch": 3 }, "blockedUntil": null,
+                },
+                "retrieve": { "windows": [], "waiting": {}, "blockedUntil": "2027-01-31T12:00:05Z" },
+            },
+        }));
+        let rows: Vec<String> =
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for row in [
+            "initiate 60.0 s 171 180",
+            "batches running 2",
+            "batches STALLED 1",
+            "items of batches waiting 412",
+            "waiting to initiate (batch) 3",
+            "Jumio answered 429: no retrieve until 2027-01-31T12:00:05Z",
+        ] {
+            assert!(rows.iter().any(|line| line == row), "{row}: {text}");
+        }
+        assert!(!text.contains("paused") && !text.contains("(authentication)"), "{text}");
+    }
 
     #[test]
     fn people_see_what_there_is_and_not_what_there_is_not() {

@@ -38,9 +38,8 @@ impl From<ReauthError> for Problem {
             E::Recovering { retry_after } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", text).retry_after(retry_after)
             }
-            E::TooManyReplacements { retry_after } | E::TooManyAttempts { retry_after } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", text).retry_after(retry_after)
-            }
+            E::TooManyAttempts { retry_after } => too_many("attempts", text, retry_after),
+            E::TooManyReplacements { retry_after } => too_many("replacements", text, retry_after),
             E::UnknownLink => Self::new(StatusCode::NOT_FOUND, "unknown-link", text),
             E::UnknownUser => Self::new(StatusCode::NOT_FOUND, "unknown-user", text),
             E::UnknownBatch => Self::new(StatusCode::NOT_FOUND, "unknown-batch", text),
@@ -71,6 +70,13 @@ impl From<ReauthError> for Problem {
             E::Queue(error) => Self::from(&error),
         }
     }
+}
+
+/// One code for both limits; `limit` says which: an unlock forgives attempts, and only time cures replacements.
+fn too_many(limit: &str, text: String, retry_after: Duration) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", text)
+        .with("limit", limit)
+        .retry_after(retry_after)
 }
 
 impl From<IngestError> for Problem {
@@ -261,5 +267,29 @@ impl From<&queue::QueueError> for Problem {
     fn from(error: &queue::QueueError) -> Self {
         tracing::error!("A job could not be written: {error}");
         Self::store_unavailable()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::{ResponseError as _, body::to_bytes};
+    use futures_util::FutureExt as _;
+    use serde_json::Value;
+
+    #[test]
+    fn too_many_attempts_and_too_many_replacements_are_told_apart() {
+        let retry_after = Duration::from_secs(7);
+        for (error, limit) in [
+            (ReauthError::TooManyAttempts { retry_after }, "attempts"),
+            (ReauthError::TooManyReplacements { retry_after }, "replacements"),
+        ] {
+            let answer = Problem::from(error).error_response();
+            assert_eq!(answer.status(), 429);
+            assert_eq!(answer.headers().get("retry-after").unwrap(), "7");
+            let body = to_bytes(answer.into_body()).now_or_never().unwrap().unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!((&body["code"], &body["limit"]), (&json!("too-many-attempts"), &json!(limit)));
+        }
     }
 }

@@ -3,10 +3,12 @@
 //! A label is a word of this program, by its type: no name, reference, token, address or link can become one.
 
 mod acts;
+mod batches;
 mod moment;
 mod process;
 mod store;
 
+pub(crate) use batches::BatchesSeen;
 pub(crate) use moment::Sight;
 pub(crate) use store::MeteredStore;
 

@@ -1,6 +1,6 @@
 //! How things are at the moment: counted in the store, up to a bound, when somebody asks.
 
-use super::{Labels, Unseen};
+use super::{BatchesSeen, Labels, Unseen};
 use crate::{health::Health, http::refused::Refused};
 use audit::Audit;
 use custody::Custody;
@@ -18,8 +18,6 @@ use std::sync::atomic::AtomicU64;
 
 /// Rows that are counted at most, of each kind.
 const MOST: usize = 100_000;
-/// Batches that are looked at.
-const MOST_BATCHES: usize = 1000;
 
 /// What is looked at.
 pub(crate) struct Sight<'a> {
@@ -118,25 +116,15 @@ async fn jobs(registry: &mut Registry, sight: &Sight<'_>) -> Result<(), Unseen> 
 /// Batches by state, and the items of those that are not at their end.
 async fn batches(registry: &mut Registry, sight: &Sight<'_>) -> Result<(), Unseen> {
     let (by_state, items) = (Amounts::<1>::default(), Amounts::<1>::default());
+    let seen = BatchesSeen::look(sight.register, sight.reauth).await?;
     for state in BatchState::ALL {
-        put(&by_state, &[("state", state.as_str())], 0);
+        by_state.get_or_create(&[("state", state.as_str())]).set(whole64(seen.batches(*state)));
     }
     for state in ItemState::ALL {
-        put(&items, &[("state", state.as_str())], 0);
+        items.get_or_create(&[("state", state.as_str())]).set(whole64(seen.items(*state)));
     }
     let stalled: Gauge = Gauge::default();
-    for (id, read) in sight.register.batches(None, MOST_BATCHES).await? {
-        let state = read.value.state;
-        by_state.get_or_create(&[("state", state.as_str())]).inc();
-        if matches!(state, BatchState::Completed | BatchState::Cancelled) {
-            continue;
-        }
-        for state in ItemState::ALL {
-            let count = i64::try_from(read.value.counts.of(*state)).unwrap_or(i64::MAX);
-            items.get_or_create(&[("state", state.as_str())]).inc_by(count);
-        }
-        stalled.inc_by(i64::from(sight.reauth.batch(id).await.is_ok_and(|view| view.stalled)));
-    }
+    stalled.set(whole64(seen.stalled));
     registry.register("batches", "Batches by state, among the first 1000", by_state);
     registry.register("batch_items", "Items of the batches that are not at their end, by state", items);
     registry.register("batches_stalled", "Batches that should go on and have not for five minutes", stalled);
@@ -233,6 +221,10 @@ fn put<const N: usize>(family: &Amounts<N>, labels: &Labels<N>, count: usize) {
 }
 
 fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn whole64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

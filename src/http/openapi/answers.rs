@@ -1,14 +1,13 @@
 //! What the service answers about people, links, callbacks, events and itself.
 
 use super::shape::{
-    Shape, always, anything, count, digits, either, flag, list, map, maybe, named, object, or_null, seconds,
-    spelled, text, time, uuid, word,
+    Shape, always, anything, count, digits, either, flag, list, map, maybe, named, object, or_null, spelled,
+    text, time, uuid, word,
 };
-use ingest::{CallbackOutcome, CallbackState};
+use ingest::CallbackOutcome;
 use jumio::Warning;
 use model::{EnrollmentOrigin, LinkState};
 use notify::EventKind;
-use queue::Kind;
 use register::IneligibleReason;
 
 /// By name.
@@ -25,7 +24,7 @@ pub(super) fn all() -> Vec<(&'static str, Shape)> {
         ("ReplayedCallbacks", replayed_callbacks()),
         ("Event", event()),
         ("Count", counted("How many, up to 100 000, and since when the oldest.")),
-        ("Status", status()),
+        ("Status", super::status_answer::status()),
         ("Readiness", readiness()),
     ]
 }
@@ -49,6 +48,7 @@ fn problem() -> Shape {
             maybe("openAuthentication", named("Authentication")),
             maybe("differs", list("Parameters that differ from the open one's.", text(""))),
             maybe("jumioStatus", count("Jumio's HTTP status.")),
+            maybe("limit", word("Of what there were too many.", ["attempts", "replacements"])),
             maybe("total", count("How many it is now.")),
             maybe("confirmAbove", count("From how many on a confirmation is needed.")),
             maybe("answeredStatus", count("The status that the first request was answered with.")),
@@ -259,76 +259,6 @@ fn event() -> Shape {
 
 fn counted(about: &str) -> Shape {
     object(about, [always("count", count("")), maybe("oldest", or_null(time("")))])
-}
-
-fn status() -> Shape {
-    let queue = object(
-        "Jobs of a kind.",
-        [
-            always("due", count("Those that could be done now.")),
-            always("all", count("All.")),
-            always("oldestDue", or_null(time("Since when the oldest could be done."))),
-        ],
-    );
-    let refused = object(
-        "Callbacks that were turned away.",
-        [
-            always("source", or_null(text("Null: all the sources that were not kept apart."))),
-            always("why", word("", ["source", "token", "too-large", "not-a-form", "too-slow", "not-stored"])),
-            always("count", count("Since the start.")),
-        ],
-    );
-    let sink = object(
-        "A second home of the audit log.",
-        [
-            always("sink", text("Which.")),
-            always("entries", count("Entries that it does not surely have.")),
-            maybe("failingSince", time("")),
-        ],
-    );
-    let events = object(
-        "Events that wait, and that were given up.",
-        [
-            always("waiting", count("")),
-            maybe("oldest", time("")),
-            always("dead", count("")),
-            always("receiverAway", flag("Whether the company's backend takes none at the moment.")),
-        ],
-    );
-    let named_by = |about: &str, names: Vec<&'static str>, of: Shape| {
-        object(about, names.into_iter().map(|name| always(name, of.clone())))
-    };
-    let states = model::EnrollmentState::ALL.iter().map(|state| state.as_str()).collect();
-    let results = model::AuthenticationState::ALL.iter().map(|state| state.as_str()).collect();
-    let callbacks = CallbackState::ALL.iter().map(|state| state.as_str()).collect();
-    let kinds = Kind::ALL.iter().map(|kind| kind.name()).collect();
-    object(
-        "How the service is doing, without anybody's data.",
-        [
-            always("version", text("")),
-            always("simulated", flag("Whether Jumio is simulated.")),
-            always("engine", text("The store.")),
-            always("keyProvider", text("")),
-            always("troubles", list("What is wrong, in words.", text(""))),
-            always("enrollments", named_by("By state.", states, named("Count"))),
-            always("waitingForRelease", named("Count")),
-            always("waitingForDeletion", named("Count")),
-            always("callbacks", named_by("By state.", callbacks, named("Count"))),
-            always("refusedCallbacks", list("", refused)),
-            always("authentications", named_by("By state.", results, named("Count"))),
-            always("queues", named_by("By kind.", kinds, queue)),
-            always("retention", named("RetentionStatus")),
-            always("auditSinks", list("", sink)),
-            always("events", events),
-            always(
-                "budget",
-                object(
-                    "Calls to Jumio.",
-                    [always("secondsUntilFree", seconds("Until an authentication could be initiated."))],
-                ),
-            ),
-        ],
-    )
 }
 
 fn readiness() -> Shape {

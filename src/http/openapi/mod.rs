@@ -11,6 +11,7 @@ mod people;
 mod problems;
 mod refusal;
 mod shape;
+mod status_answer;
 #[cfg(test)]
 mod tests;
 pub(crate) mod words;

@@ -173,6 +173,17 @@ fn status() -> Value {
             "state": "off", "total": 0, "due": 0, "held": 0, "destroyedLately": 0, "limit": 1, "allowed": 0, "failed": 0,
         },
         "auditSinks": [], "events": { "waiting": 0, "dead": 0, "receiverAway": false },
-        "budget": { "secondsUntilFree": 0.0 },
+        "batches": { "running": 1, "paused": 0, "stalled": 0, "itemsWaiting": 412 },
+        "budget": {
+            "secondsUntilFree": 0.3,
+            "initiate": {
+                "windows": [{ "seconds": 1.0, "used": 3, "limit": 3 }, { "seconds": 60.0, "used": 171, "limit": 180 }],
+                "waiting": { "authentication": 0, "verification": 0, "batch": 1 }, "blockedUntil": null,
+            },
+            "retrieve": {
+                "windows": [{ "seconds": 5.0, "used": 4, "limit": 75 }],
+                "waiting": { "authentication": 0, "verification": 0, "batch": 0 }, "blockedUntil": NOON,
+            },
+        },
     })
 }

@@ -92,7 +92,12 @@ pub(crate) const CODES: &[Code] = &[
     code(415, "unsupported-media-type", "send application/json"),
     code(422, "idempotency-key-reused", "the key came with another request before"),
     code(429, "jumio-budget", "Jumio's limit is reached; nothing was sent"),
-    code(429, "too-many-attempts", "the user has tried too often, or was replaced too often"),
+    code(
+        429,
+        "too-many-attempts",
+        "`limit` says of what: `attempts` of the user, which an unlock forgives; `replacements` of what is open, more than \
+         3 an hour, which only time cures",
+    ),
     code(500, "damaged", "a stored record is damaged; nothing was given out"),
     code(500, "internal", "the answer could not be made"),
     code(500, "not-written", "a file could not be written"),
