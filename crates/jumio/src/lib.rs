@@ -7,6 +7,8 @@ pub mod client;
 pub mod credentials;
 mod date;
 pub mod error;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fuzzing;
 mod quirks;
 mod redirect;
 pub mod region;

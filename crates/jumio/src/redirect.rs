@@ -46,13 +46,14 @@ impl RedirectHosts {
 /// Takes a `redirectUrl` over if it leads to Jumio: https on the region's domain or below it, below `netverify.com`
 /// or below `jumio.com`; with a simulator also its own origin.
 pub(crate) fn accept(text: &str, region: Region, simulator: Option<&Origin>) -> Option<Secret> {
-    let leads_to_jumio = text.len() <= MAX_CHARS && (is_jumio(text, region) || is_simulator(text, simulator));
+    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`'));
+    let leads_to_jumio =
+        plain && text.len() <= MAX_CHARS && (is_jumio(text, region) || is_simulator(text, simulator));
     leads_to_jumio.then(|| Secret::new(text.to_owned()))
 }
 
 fn is_jumio(text: &str, region: Region) -> bool {
-    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`'));
-    let Some(url) = plain.then(|| Url::parse(text).ok()).flatten() else { return false };
+    let Ok(url) = Url::parse(text) else { return false };
     // The host as the text spells it; a browser must not be able to read another one out of it.
     let Some((scheme, rest)) = text.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -150,6 +151,10 @@ mod tests {
         let page = "http://127.0.0.1:9090/web/v4/app?authorizationToken=x";
         assert!(accept(page, Region::Us, Some(&origin)).is_some());
         assert!(accept(page, Region::Us, None).is_none());
+        assert!(accept(&format!("{page}#top"), Region::Us, Some(&origin)).is_some());
+        for odd in ["\0", "\r\nx", " ", "\u{e9}", "<"] {
+            assert!(accept(&format!("{page}#{odd}"), Region::Us, Some(&origin)).is_none(), "{odd:?}");
+        }
         assert!(accept("http://127.0.0.1:9091/", Region::Us, Some(&origin)).is_none());
         assert!(accept("http://127.0.0.1:9090@evil.example/", Region::Us, Some(&origin)).is_none());
     }

@@ -6,8 +6,12 @@ use crate::{
     quirks::{self, Unknowns},
 };
 use model::{AuthenticationResult, EnrollmentRef, Similarity, Timestamp, VerificationStatus};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::Value;
+use std::{fmt, marker::PhantomData};
 
 /// The fields of every answer, under all of their names. Leaves are untyped: a form that Jumio changes must not
 /// make the whole answer unreadable.
@@ -23,9 +27,9 @@ pub(crate) struct Answer {
     enrollment_transaction_reference: Option<Value>,
     status: Option<Value>,
     http_status: Option<Value>,
-    document: Option<Document>,
-    transaction: Option<Transaction>,
-    verification: Option<Verification>,
+    document: Option<Object<Document>>,
+    transaction: Option<Object<Transaction>>,
+    verification: Option<Object<Verification>>,
     facemap: Option<Value>,
     transaction_result: Option<Value>,
     transaction_date: Option<Value>,
@@ -57,12 +61,34 @@ struct Verification {
     identity_verification: Option<Value>,
 }
 
+/// A JSON object: serde's structs would take an array for one, and its items for the fields in their order.
+#[derive(Default)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+    }
+}
+
 impl Answer {
     /// Reads an answer's body. `None` when it is no JSON object.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
-        // An array would pass for a struct with serde; Jumio's answers are objects.
-        let first = body.iter().copied().find(|byte| !byte.is_ascii_whitespace());
-        (first == Some(b'{')).then(|| serde_json::from_slice(body).ok()).flatten()
+        serde_json::from_slice(body).ok().map(|Object(answer)| answer)
     }
 
     /// The status of an error that came dressed as a success: a number, or a number as text.
@@ -88,9 +114,9 @@ impl Answer {
     /// The details of `GET …/scans/{reference}/data`.
     pub(crate) fn scan_details(&self, jumio_date: Option<Timestamp>) -> ScanDetails {
         let mut unknowns = Unknowns::default();
-        let nothing = Transaction::default();
-        let transaction = self.transaction.as_ref().unwrap_or(&nothing);
-        let document = self.document.as_ref().and_then(|document| document.status.as_ref());
+        let nothing = Object::default();
+        let Object(transaction) = self.transaction.as_ref().unwrap_or(&nothing);
+        let document = self.document.as_ref().and_then(|Object(document)| document.status.as_ref());
         let verification_status = quirks::text(document).map(VerificationStatus::from_jumio);
         let state =
             quirks::text(transaction.status.as_ref()).map_or(ScanState::Unknown, ScanState::from_jumio);
@@ -100,7 +126,8 @@ impl Answer {
         if state == ScanState::Unknown {
             unknowns.count();
         }
-        let identified = self.verification.as_ref().and_then(|found| found.identity_verification.as_ref());
+        let identified =
+            self.verification.as_ref().and_then(|Object(found)| found.identity_verification.as_ref());
         let (similarity, validity) = identified.map_or((None, None), |value| identity(value, &mut unknowns));
         let user_fields = [&transaction.customer_id, &transaction.user_reference];
         let internal = any(&[

@@ -164,4 +164,14 @@ fn what_is_no_json_object_is_no_answer() {
     {
         assert!(Answer::read(body.as_bytes()).is_none(), "{body}");
     }
+    // Nor do the items of an array stand for the members of an object within.
+    for (member, items) in [
+        ("document", json!(["APPROVED_VERIFIED"])),
+        ("transaction", json!(["DONE", "user_1234"])),
+        ("verification", json!([{"similarity": "MATCH", "validity": "true"}])),
+    ] {
+        let mut body = full();
+        body[member] = items;
+        assert!(Answer::read(body.to_string().as_bytes()).is_none(), "{member}");
+    }
 }

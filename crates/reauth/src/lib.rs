@@ -4,6 +4,8 @@ pub mod attempts;
 mod batches;
 mod error;
 mod follow;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fuzzing;
 mod initiate;
 pub mod judge;
 mod links;

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fuzzing;
 mod jws;
 mod key;
 mod statement;

@@ -2,6 +2,8 @@
 
 mod commit;
 mod error;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fuzzing;
 mod key;
 mod shape;
 mod table;

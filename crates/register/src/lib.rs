@@ -8,6 +8,8 @@ mod batches;
 mod enrollment;
 mod enrollments;
 mod error;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fuzzing;
 mod identity;
 pub mod inspect;
 mod link;

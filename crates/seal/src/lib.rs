@@ -7,6 +7,8 @@ mod envelope;
 mod error;
 #[cfg(feature = "test-util")]
 mod fakes;
+#[cfg(feature = "test-util")]
+pub mod fuzzing;
 mod held;
 mod kdf;
 mod key;

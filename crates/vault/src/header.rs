@@ -94,11 +94,17 @@ impl Header {
                 return Err(HeaderError::Damaged(what.into()));
             }
         };
-        Ok(Self {
+        let header = Self {
             vault,
             mode,
             epoch: u64::from_be_bytes(field(bytes, 32)),
             slots: u32::from_be_bytes(field(bytes, 40)),
-        })
+        };
+        // Whatever is written back from memory would lose what stands there.
+        if header.encode() != *bytes {
+            let what = "its header says something that nobody wrote; restore the file from its backup";
+            return Err(HeaderError::Damaged(what.into()));
+        }
+        Ok(header)
     }
 }

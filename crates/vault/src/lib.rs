@@ -9,6 +9,8 @@ mod error;
 mod facemaps;
 mod fault;
 mod files;
+#[cfg(any(test, feature = "test-util"))]
+pub mod fuzzing;
 mod header;
 mod inspect;
 mod mend;

@@ -195,7 +195,9 @@ impl Sector {
         };
         let known = flags & !(FLAG_HOLD | FLAG_ORIGINAL_DELETED | FLAG_REPLACED | FLAG_GIVEN_BACK) == 0;
         let fits = usize::from(sector.wrapped_len) <= WRAPPED_MAX && sector.slot.index == index;
-        if known && fits { Ok(sector) } else { Err(BadSector) }
+        // Whatever is written back from memory would lose what stands there.
+        let nothing_else = field(bytes, 114) == [0; 2];
+        if known && fits && nothing_else { Ok(sector) } else { Err(BadSector) }
     }
 }
 

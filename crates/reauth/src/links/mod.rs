@@ -5,7 +5,7 @@ mod create;
 mod end;
 mod press;
 mod show;
-mod token;
+pub(crate) mod token;
 
 use jiff::{SignedDuration, Timestamp};
 use jumio::{RedirectHosts, Rules, WebJourney};

@@ -14,13 +14,13 @@ const TAG_BYTES: usize = 16;
 const TOKEN_CHARS: usize = 43;
 
 /// The token of a link.
-pub(super) fn of(key: &MacKey, id: LinkId) -> Secret {
+pub(crate) fn of(key: &MacKey, id: LinkId) -> Secret {
     let tag = key.tag(LABEL, id.as_bytes());
     Secret::new(BASE64_URL_SAFE_NO_PAD.encode([&id.as_bytes()[..], &tag[..TAG_BYTES]].concat()))
 }
 
 /// The link whose token this is; `None` when we did not give it out.
-pub(super) fn open(key: &MacKey, token: &str) -> Option<LinkId> {
+pub(crate) fn open(key: &MacKey, token: &str) -> Option<LinkId> {
     if token.len() != TOKEN_CHARS {
         return None;
     }

@@ -1,0 +1,5 @@
+//! Keys of rows; cursors hold them too.
+
+#![no_main]
+
+facemap_vault_fuzz::hold!(records::fuzzing::row_key);

@@ -1,0 +1,5 @@
+//! Sectors of the slot file, its header among them.
+
+#![no_main]
+
+facemap_vault_fuzz::hold!(vault::fuzzing::sector);
