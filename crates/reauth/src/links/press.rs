@@ -80,7 +80,10 @@ impl Reauth {
     /// Commits that this link led to this transaction, before anybody is sent there: its result will use the link up.
     async fn lead_to(&self, id: LinkId, authentication: AuthenticationId) -> Result<Led, ReauthError> {
         let register = &self.parts.register;
-        let Some((mut link, private)) = self.usable_link(id).await? else { return Ok(Led::Nowhere) };
+        let Some((mut link, private)) = self.usable_link(id).await? else {
+            self.list_at_dead(id, authentication).await?;
+            return Ok(Led::Nowhere);
+        };
         let found = register.authentication(authentication).await?;
         let Some(mut found) = found.filter(|found| found.row.state == AuthenticationState::Initiated) else {
             return Ok(Led::TooLate);
@@ -106,6 +109,24 @@ impl Reauth {
         }
         commit.submit().await?;
         Ok(Led::There)
+    }
+
+    /// The link ended (withdrawn, its time over) while its press was at Jumio: nobody is sent there, but what it opened
+    /// there is listed at it, so that whoever looks at the link sees it. A purge finds it by its enrollment.
+    async fn list_at_dead(&self, id: LinkId, authentication: AuthenticationId) -> Result<(), ReauthError> {
+        let register = &self.parts.register;
+        let living = register.link(id).await?.filter(|link| link.private.is_some());
+        let Some(mut link) = living else { return Ok(()) };
+        let opened = register.authentication(authentication).await?;
+        let by_this_link = opened.is_some_and(|opened| opened.row.links.contains(&id));
+        if !by_this_link || !link.row.led_to(authentication) {
+            return Ok(());
+        }
+        let mut commit = register.records().commit();
+        register.update_link(&mut commit, &link);
+        self.note_pressed(&mut commit, &link, authentication);
+        commit.submit().await?;
+        Ok(())
     }
 
     fn note_pressed(&self, commit: &mut records::Commit, link: &Link, authentication: AuthenticationId) {

@@ -253,6 +253,31 @@ async fn a_withdrawn_link_opens_nothing_and_stays_withdrawn() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_withdrawn_while_its_press_is_at_jumio_leads_nowhere_and_lists_what_it_opened() {
+    let (house, id, token) = linked().await;
+    let (script, gate) = Script::act().held();
+    house.jumio.script(Endpoint::InitiateAuthentication, script);
+    let pressing = {
+        let (reauth, token) = (house.reauth().clone(), token.clone());
+        tokio::spawn(async move { reauth.press(&token).await })
+    };
+    until("the post is at Jumio", || house.posts() == 1).await;
+    house.reauth().withdraw_link(id, Actor::System).await.unwrap();
+    gate.open();
+    assert!(matches!(pressing.await.unwrap(), Pressed::Dead));
+    let view = house.reauth().link(id).await.unwrap();
+    let listed: Vec<_> = view.authentications.iter().map(|listed| listed.state).collect();
+    assert_eq!((view.state, listed), (LinkState::Withdrawn, vec![AuthenticationState::Initiated]));
+    let pressed = |listed: &&audit::Listed| listed.entry.action == Action::LinkPressed;
+    assert_eq!(house.book().await.iter().filter(pressed).count(), 1);
+    assert!(is_dead(&house, &token).await);
+    ends(&house, R::Passed).await;
+    let view = house.reauth().link(id).await.unwrap();
+    assert_eq!((view.state, view.authentications.len()), (LinkState::Withdrawn, 1));
+    assert_eq!(house.posts(), 1);
+}
+
+#[tokio::test]
 async fn from_purging_on_a_link_opens_nothing_and_names_nobody() {
     let (house, id, token) = linked().await;
     press(house.reauth(), &token).await;
