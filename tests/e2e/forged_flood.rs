@@ -342,19 +342,19 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_forged_callbacks_move_nobody_and_hold_nobody_up() {
-    let seed = seed();
-    println!("forged with FACEMAP_VAULT_FORGERY_SEED={seed}");
+    let chance = seed();
+    println!("forged with FACEMAP_VAULT_FORGERY_SEED={chance}");
     let town = town().await;
     let house = &town.house;
     house.settles().await;
-    println!("{:?}", forger::census(&town.cast, seed, LEAST));
+    println!("{:?}", forger::census(&town.cast, chance, LEAST));
     let before = Before {
         enrollments: enrollments(house, &town.cast.known).await,
         entries: house.journal().requests().count(),
         begun: Instant::now(),
     };
 
-    let flood = Flood::begin(&town, seed);
+    let flood = Flood::begin(&town, chance);
     flood.has_sent(HONEST_AFTER).await;
     let honest = honest_people(house).await;
     let sent = flood.sent.load(Ordering::SeqCst);

@@ -1,6 +1,11 @@
 //! Ways of writing a URL that leads elsewhere and looks as if it did not: what a forged callback can claim to be the
 //! facemap's address. The tests of the guard, of the Jumio client and of the whole program share this list.
 
+#![expect(
+    clippy::many_single_char_names,
+    reason = "scheme, authority, host, thief and path: one line each, that the forms can be read"
+)]
+
 /// Where the credentials may go, and where somebody would like to have them.
 pub(crate) struct Stage<'a> {
     /// `scheme://host[:port]`, the only origin that may be called.
