@@ -4,7 +4,7 @@
 use crate::{
     cast,
     jumio::{Post, WINDOW},
-    model::Scan,
+    model::{Hold, Scan},
     run::Run,
     world::{Process, SETTLE_SECONDS},
 };
@@ -108,6 +108,10 @@ impl Run {
                 continue;
             }
             self.outcome.purges += 1;
+            // A hold that was set was set on somebody who was not being purged, and nobody has ended it.
+            if matches!(self.model.people[of].hold, Hold::Held { .. }) {
+                self.wrong(format!("enrollment {of} is held, and was purged"));
+            }
             let in_use = |view: &vault::SlotView| {
                 view.subject == key.0 && matches!(view.status, SlotStatus::Prepared | SlotStatus::Live)
             };
@@ -172,6 +176,7 @@ impl Run {
                 None => return,
             }
         }
+        self.no_link_is_lost(process);
         for (id, total) in self.model.batches.clone() {
             let reauth = process.reauth.clone();
             match self.ask(async move { reauth.batch_items(id, None, None, 100, false).await }) {
@@ -181,6 +186,23 @@ impl Run {
                     self.wrong(format!("batch {id} of {total} has {has:?}"));
                 }
                 None => return,
+            }
+        }
+    }
+
+    fn no_link_is_lost(&mut self, process: &Process) {
+        for (id, user) in self.model.links.iter().map(|(id, (user, _))| (*id, *user)).collect::<Vec<_>>() {
+            let reauth = process.reauth.clone();
+            let Some(found) = self.ask(async move { reauth.link(id).await }) else { return };
+            let may_be_gone =
+                cast::enrollments_of(user).any(|of| self.model.people[of].purge_asked.is_some());
+            match found {
+                Ok(link) if self.model.withdrawn.contains(&id) && link.url.is_some() => {
+                    self.wrong(format!("link {id} was withdrawn, and is {:?}", link.state));
+                }
+                Ok(_) => {}
+                Err(_) if may_be_gone => {}
+                Err(error) => self.wrong(format!("link {id} was made, and is lost: {error}")),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Seeds: run, held against the invariants, and replayed.
 
 mod cast;
+mod chance;
 mod dice;
 mod invariants;
 mod jumio;

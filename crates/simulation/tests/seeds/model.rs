@@ -28,7 +28,7 @@ pub(crate) enum Scan {
 
 /// Whether an enrollment is held: told so, told otherwise, or nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
+pub(crate) enum Hold {
     No,
     Held { since: u64 },
     Perhaps,
@@ -46,7 +46,7 @@ pub(crate) struct Person {
     /// Somebody saw it being purged, or purged.
     pub(crate) purge_seen: Option<u64>,
     pub(crate) place: Option<(SlotRef, Contents)>,
-    hold: Hold,
+    pub(crate) hold: Hold,
 }
 
 impl Person {

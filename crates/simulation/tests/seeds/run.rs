@@ -1,23 +1,21 @@
 //! One run of one seed: operations, faults and crashes in the order of the dice, then the calm, then the reckoning.
 
 use crate::{
-    cast::{self, ENROLLMENTS, PEOPLE},
+    cast::{self, ENROLLMENTS},
     dice::Dice,
     model::{Model, Scan},
     operations::{Answer, Known, Op},
     stage::Stage,
     world::{Ground, Process},
 };
-use model::{AuthenticationResult, Clock as _};
-use reauth::IfOpen;
-use std::{sync::Arc, time::Duration};
-use store::faulty::CommitFault;
+use model::Clock as _;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 /// Operations of a run.
-const OPERATIONS: usize = 18;
+const OPERATIONS: usize = 14;
 /// Operations that are under way at the same time, at most.
-const AT_ONCE: usize = 4;
+pub(crate) const AT_ONCE: usize = 4;
 /// Steps of a run at most: more means that something turns in circles.
 const MOST_STEPS: u64 = 50_000;
 /// One step in so many is the process's last.
@@ -32,6 +30,7 @@ pub(crate) struct Outcome {
     pub(crate) steps: u64,
     pub(crate) crashes: u64,
     pub(crate) store_faults: u64,
+    pub(crate) vault_faults: u64,
     pub(crate) jumio_faults: u64,
     pub(crate) posts: u64,
     pub(crate) purges: u64,
@@ -44,6 +43,7 @@ impl Outcome {
         self.steps += other.steps;
         self.crashes += other.crashes;
         self.store_faults += other.store_faults;
+        self.vault_faults += other.vault_faults;
         self.jumio_faults += other.jumio_faults;
         self.posts += other.posts;
         self.purges += other.purges;
@@ -51,23 +51,25 @@ impl Outcome {
 
     /// The numbers, for people.
     pub(crate) fn told(&self) -> String {
-        let Self { operations, steps, crashes, store_faults, jumio_faults, posts, purges, .. } = self;
+        let Self {
+            operations, steps, crashes, store_faults, vault_faults, jumio_faults, posts, purges, ..
+        } = self;
         format!(
             "{operations} operations in {steps} steps, {crashes} crashes, {store_faults} planned store faults, \
-             {jumio_faults} faults of Jumio's, {posts} transactions, {purges} purges"
+             {vault_faults} writes of the vault's cut short, {jumio_faults} faults of Jumio's, {posts} transactions, {purges} purges"
         )
     }
 }
 
 /// An operation under way.
-struct Flight {
-    op: Op,
+pub(crate) struct Flight {
+    pub(crate) op: Op,
     began: u64,
     task: JoinHandle<Answer>,
 }
 
 /// The process that lives now.
-enum Life {
+pub(crate) enum Life {
     Opening(JoinHandle<Result<Process, String>>),
     Open(Box<Process>, JoinHandle<String>),
 }
@@ -77,13 +79,15 @@ pub(crate) struct Run {
     pub(crate) ground: Ground,
     pub(crate) model: Model,
     pub(crate) outcome: Outcome,
-    dice: Arc<Dice>,
+    pub(crate) dice: Arc<Dice>,
     stage: Option<Stage>,
-    life: Option<Life>,
-    flights: Vec<Flight>,
-    left: usize,
+    pub(crate) life: Option<Life>,
+    pub(crate) flights: Vec<Flight>,
+    pub(crate) left: usize,
+    /// What may well come next.
+    pub(crate) likely: VecDeque<Op>,
     /// Steps until the process ends because its store is poisoned, as the service does.
-    dying: Option<usize>,
+    pub(crate) dying: Option<usize>,
 }
 
 impl Run {
@@ -100,6 +104,7 @@ impl Run {
             life: None,
             flights: Vec::new(),
             left: OPERATIONS,
+            likely: VecDeque::new(),
             dying: None,
         };
         run.some_are_enrolled_already();
@@ -138,7 +143,9 @@ impl Run {
     fn crash(&mut self, mid: bool) {
         let Some(stage) = self.stage.take() else { return };
         self.life = None;
-        self.flights.clear();
+        // Whoever got no answer asks again.
+        let unanswered = self.flights.drain(..).map(|flight| flight.op);
+        self.likely.extend(unanswered);
         stage.crash(mid);
         self.outcome.crashes += 1;
         self.model.crashed(self.outcome.steps, self.ground.clock.now());
@@ -165,12 +172,12 @@ impl Run {
         self.ground.peer.be_faulty(true);
     }
 
-    fn begin_scan(&mut self, of: usize) {
+    pub(crate) fn begin_scan(&mut self, of: usize) {
         self.ground.peer.begin_scan(cast::reference(of), &cast::user_of(of), &cast::face(of));
         self.model.people[of].scan = Scan::Pending;
     }
 
-    fn finish_scan(&mut self, of: usize, approved: bool) {
+    pub(crate) fn finish_scan(&mut self, of: usize, approved: bool) {
         self.ground.peer.finish_scan(cast::reference(of), &cast::user_of(of), approved);
         self.model.people[of].scan = if approved { Scan::Approved } else { Scan::Denied };
     }
@@ -280,6 +287,9 @@ impl Run {
                 Ok(answer) => {
                     self.outcome.trace.push(format!("{step}: {op:?} of {began}: {}", answer.told()));
                     let (posts, now) = (self.ground.peer.posts(), self.ground.clock.now());
+                    if let (Op::Hold(of), Answer::Held(Ok(_))) = (&op, &answer) {
+                        self.likely.extend([Op::Purge(*of), Op::PurgeUser(cast::owner(*of))]);
+                    }
                     self.outcome.wrong.extend(self.model.ends(&op, answer, (began, step, now), &posts));
                 }
                 Err(died) => self.outcome.wrong.push(format!("{op:?}: {died}")),
@@ -315,7 +325,7 @@ impl Run {
         }
     }
 
-    fn begin(&mut self, op: &Op) {
+    pub(crate) fn begin(&mut self, op: &Op) {
         let Some(Life::Open(process, _)) = &self.life else { return };
         let began = self.outcome.steps;
         self.model.begins(op, began);
@@ -326,145 +336,6 @@ impl Run {
         self.flights.push(Flight { task: stage.spawn(task), op: op.clone(), began });
         self.outcome.operations += 1;
         self.outcome.trace.push(format!("{began}: {op:?} begins"));
-    }
-
-    /// What happens next.
-    fn choose(&mut self) {
-        let waiting = self.ground.gates.waiting();
-        let may_begin =
-            self.left > 0 && self.flights.len() < AT_ONCE && matches!(self.life, Some(Life::Open(..)));
-        if waiting > 0 && !self.dice.one_in(12) {
-            let nth = self.dice.below(waiting);
-            let line = format!("{}: {}", self.outcome.steps, self.ground.gates.let_go(nth));
-            return self.trace(line);
-        }
-        match self.dice.below(10) {
-            0..6 if may_begin => {
-                self.left -= 1;
-                if let Some(op) = self.draw() {
-                    self.begin(&op);
-                }
-            }
-            6 => self.something_at_jumio(),
-            7 => self.plan_a_fault(),
-            _ => self.time_passes(),
-        }
-    }
-
-    fn time_passes(&mut self) {
-        let seconds = match self.dice.below(12) {
-            0..6 => 1 + self.dice.below(10),
-            6..9 => 20 + self.dice.below(60),
-            9 | 10 => 120 + self.dice.below(600),
-            _ => 900 + self.dice.below(4000),
-        };
-        self.ground.clock.advance(Duration::from_secs(seconds as u64));
-        self.trace(format!("{}: {seconds} s pass", self.outcome.steps));
-    }
-
-    fn plan_a_fault(&mut self) {
-        if !self.dice.one_in(3) {
-            return;
-        }
-        let store = &self.ground.store.inner;
-        let nth = 1 + self.dice.below(6) as u64;
-        let fault = match self.dice.below(8) {
-            0..3 => CommitFault::Conflict,
-            3 | 4 => CommitFault::NoSpace,
-            5 => CommitFault::AmbiguousBefore,
-            6 => CommitFault::AmbiguousAfter,
-            _ => {
-                store.fail_read(1 + self.dice.below(20) as u64);
-                self.outcome.store_faults += 1;
-                return self.trace(format!("{}: a read will fail", self.outcome.steps));
-            }
-        };
-        store.fail_commit(nth, fault);
-        self.outcome.store_faults += 1;
-        self.trace(format!("{}: the {nth}. commit from now will fail: {fault:?}", self.outcome.steps));
-    }
-
-    /// Something that Jumio or a person does there.
-    fn something_at_jumio(&mut self) {
-        let of = self.dice.below(ENROLLMENTS);
-        match self.model.people[of].scan {
-            Scan::None => self.begin_scan(of),
-            Scan::Pending => {
-                let approved = !self.dice.one_in(5);
-                self.finish_scan(of, approved);
-            }
-            Scan::Approved | Scan::Denied => {
-                let posts = self.ground.peer.posts().len();
-                if posts == 0 {
-                    return;
-                }
-                let result = self.dice.pick(&[
-                    AuthenticationResult::Passed,
-                    AuthenticationResult::Passed,
-                    AuthenticationResult::Passed,
-                    AuthenticationResult::Failed,
-                    AuthenticationResult::Invalid,
-                    AuthenticationResult::Expired,
-                ]);
-                let nth = posts - 1 - self.dice.below(posts.min(3));
-                let done = self.ground.peer.finish(nth, result);
-                self.trace(format!("{}: post {nth} ends as {result:?}: {done}", self.outcome.steps));
-            }
-        }
-    }
-
-    /// The next operation, if there is somebody for it.
-    fn draw(&mut self) -> Option<Op> {
-        let dice = Arc::clone(&self.dice);
-        let (of, user) = (dice.below(ENROLLMENTS), dice.below(PEOPLE));
-        let if_open = dice.pick(&[IfOpen::Tell, IfOpen::Tell, IfOpen::Reuse, IfOpen::Replace]);
-        let told = || -> Option<(model::AuthenticationId, model::AuthenticationRef, usize)> {
-            let all = &self.model.told;
-            let told = all.get(all.len().checked_sub(1 + dice.below(3))?)?;
-            Some((told.id, told.reference, told.user))
-        };
-        let link = || {
-            let all: Vec<_> = self.model.links.iter().collect();
-            let (id, (_, token)) = all.get(dice.below(all.len().max(1)))?;
-            Some((**id, token.clone()))
-        };
-        Some(match dice.below(46) {
-            0 | 1 => Op::Announce(of),
-            2 | 3 => Op::Callback(of),
-            4 | 5 => Op::Release { of, replaces: None, by_admin: false },
-            6 => {
-                let replaces = Some(dice.below(ENROLLMENTS));
-                Op::Release { of, replaces, by_admin: dice.one_in(2) }
-            }
-            7..17 => Op::Ask { user, web: dice.one_in(3), if_open },
-            17 | 18 => Op::Get(told()?.0),
-            19..22 => {
-                let (id, _, user) = told()?;
-                Op::Redeem { id, user }
-            }
-            22 | 23 => {
-                let posts = self.ground.peer.posts();
-                let post = posts.get(posts.len().checked_sub(1 + dice.below(3))?)?;
-                Op::ResultCallback(post.reference, dice.pick(&["PASSED", "FAILED", "EXPIRED"]))
-            }
-            24..28 => Op::Look(of),
-            28 | 29 => Op::Purge(of),
-            30 => Op::PurgeUser(user),
-            31 => Op::Hold(of),
-            32 => Op::EndHold(of),
-            33 | 34 => Op::Link(user),
-            35 | 36 => {
-                let (id, token) = link()?;
-                Op::Press(id, token)
-            }
-            37 => Op::Withdraw(link()?.0),
-            38 => Op::Batch { users: vec![user, (user + 1) % PEOPLE], link: dice.one_in(2) },
-            39..43 => Op::Ask { user, web: false, if_open: IfOpen::Tell },
-            _ => {
-                let again = self.flights.get(dice.below(self.flights.len().max(1)))?;
-                again.op.clone()
-            }
-        })
     }
 
     /// The last process works without faults until nothing is left to do.
