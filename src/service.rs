@@ -43,8 +43,6 @@ pub(crate) struct Service {
     pub(crate) public: SocketAddr,
     /// Where the API is.
     pub(crate) private: SocketAddr,
-    /// The token in the callback URL for Jumio's portal.
-    pub(crate) portal_token: Secret,
     tasks: Tasks,
     house: Arc<House>,
     drain: Duration,
@@ -123,11 +121,15 @@ impl Service {
         start_batches(&mut tasks, &house, &reauth);
         hand_on(&mut tasks, &house, &config.audit.sinks);
         watches::start(&mut tasks, config, &house, sources);
-        let portal_token = callback_token::portal(house.keys.callback_tokens());
         let drain = config.server.drain;
         porch.open(public, private);
         let Porch { public, private, .. } = porch;
-        Ok(Some(Self { public, private, portal_token, tasks, house, drain }))
+        Ok(Some(Self { public, private, tasks, house, drain }))
+    }
+
+    /// The token in the callback URL for Jumio's portal.
+    pub(crate) fn portal_token(&self) -> Secret {
+        callback_token::portal(self.house.keys.callback_tokens())
     }
 
     /// Runs until the signals say stop, or a part dies. What is under way is finished, the book is brought up to date,

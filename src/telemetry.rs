@@ -33,13 +33,18 @@ pub(crate) fn start(log: &Log) {
     drop(tracing_subscriber::registry().with(lines.with_filter(filter)).try_init());
 }
 
-/// A path as it may be logged: without its query, and without the token that is its last part on the public routes.
+/// A path as it may be logged: without its query, without the token that is its last part on the public routes, and
+/// without the person it is about.
 pub(crate) fn loggable_path(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     for route in ["/callbacks/jumio/", "/r/"] {
         if path.starts_with(route) && path.len() > route.len() {
             return format!("{route}…");
         }
+    }
+    if let Some(about) = path.strip_prefix("/v1/users/") {
+        let rest = about.find('/').map_or("", |end| &about[end..]);
+        return format!("/v1/users/…{}", printable(rest, 200));
     }
     printable(path, 200)
 }
@@ -152,5 +157,7 @@ mod tests {
         assert_eq!(loggable_path("/r/secret?x=1"), "/r/…");
         assert_eq!(loggable_path("/v1/enrollments?userReference=anna"), "/v1/enrollments");
         assert_eq!(loggable_path("/callbacks/jumio"), "/callbacks/jumio");
+        assert_eq!(loggable_path("/v1/users/anna/dossier"), "/v1/users/…/dossier");
+        assert_eq!(loggable_path("/v1/users/anna"), "/v1/users/…");
     }
 }

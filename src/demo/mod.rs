@@ -94,7 +94,8 @@ async fn play(
     let service = Service::start(&config, &mut signals).await?;
     let service =
         service.ok_or_else(|| Failure::failed("the demo's vault was stopped before it was open"))?;
-    let callback_url = format!("http://{}/callbacks/jumio/{}", service.public, service.portal_token.expose());
+    let callback_url =
+        format!("http://{}/callbacks/jumio/{}", service.public, service.portal_token().expose());
     let backend = Backend::new(service.private, token).map_err(Failure::failed)?;
     let stage = Stage { sandbox, backend, dir: dir.join("vault"), public: service.public };
     let running = tokio::spawn(service.run(signals));

@@ -12,7 +12,8 @@ use crate::{
 use actix_web::{
     App, HttpServer,
     body::MessageBody,
-    dev::{ServerHandle, ServiceRequest, ServiceResponse},
+    dev::{ServerHandle, ServiceRequest, ServiceResponse, Url},
+    http::Uri,
     middleware::{DefaultHeaders, Next, from_fn},
 };
 use std::{
@@ -41,7 +42,12 @@ pub(crate) fn public(
     let app = move || {
         let door = Arc::clone(&door);
         let pass = from_fn(move |request, next| Arc::clone(&door).pass(request, next));
-        App::new().wrap(pass).wrap(from_fn(log)).wrap(headers()).configure(public::routes)
+        App::new()
+            .wrap(pass)
+            .wrap(from_fn(log))
+            .wrap(headers())
+            .wrap(from_fn(forget))
+            .configure(public::routes)
     };
     let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
     let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
@@ -66,7 +72,12 @@ pub(crate) fn private(
     let app = move || {
         let door = Arc::clone(&shared);
         let pass = from_fn(move |request, next| Arc::clone(&door).pass(request, next));
-        App::new().wrap(pass).wrap(from_fn(log)).wrap(headers()).configure(private::routes)
+        App::new()
+            .wrap(pass)
+            .wrap(from_fn(log))
+            .wrap(headers())
+            .wrap(from_fn(forget))
+            .configure(private::routes)
     };
     let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
     let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
@@ -128,13 +139,33 @@ fn headers() -> DefaultHeaders {
         .add(("Referrer-Policy", "no-referrer"))
 }
 
-/// One line for each request, without its query and without tokens.
+/// Takes address and headers out of a request that was answered. The framework keeps answered requests for reuse as they
+/// were, and with each of them the buffer that it was read into: tokens, links, and the beginning of its body.
+async fn forget(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let (request, response) = next.call(request).await?.into_parts();
+    // Nobody else has the request any more: who answers it has returned.
+    let mut request = ServiceRequest::from_request(request);
+    request.match_info_mut().set(Url::new(Uri::default()));
+    let head = request.head_mut();
+    head.uri = Uri::default();
+    head.headers.clear();
+    Ok(request.into_response(response))
+}
+
+/// One line for each request, without its query and without tokens; of an address that leads nowhere, nothing.
 async fn log(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let (method, path) = (request.method().clone(), telemetry::loggable_path(request.path()));
+    let (method, mut path) = (request.method().clone(), telemetry::loggable_path(request.path()));
     let answered = next.call(request).await;
+    // A link with a slip in it is still somebody's link.
+    if !answered.as_ref().is_ok_and(|response| response.request().match_pattern().is_some()) {
+        "(unknown)".clone_into(&mut path);
+    }
     let status = match &answered {
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),

@@ -16,7 +16,7 @@ use model::{Rng, Secret};
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf};
 use thiserror::Error;
-use zeroize::Zeroizing;
+use zeroize::{Zeroizing, zeroize_stack};
 
 /// What a token's holder may do. `app` < `operator` < `admin`; `auditor` stands apart and only reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -88,6 +88,9 @@ pub(crate) enum TokensError {
 /// What every token begins with, so that scanners for leaked secrets can find it.
 const PREFIX: &str = "fmv_";
 
+/// More bytes of stack than a hash takes.
+const HASHING_STACK: usize = 4096;
+
 /// A new token: 256 random bits.
 pub(crate) fn generate(rng: &dyn Rng) -> Secret {
     let mut bytes = Zeroizing::new([0; 32]);
@@ -103,9 +106,9 @@ pub(crate) struct TokenHash([u8; 32]);
 impl TokenHash {
     /// Of the token as it is presented, prefix and all.
     pub(crate) fn of(token: &str) -> Self {
-        let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest.as_ref());
+        let hash = sha256(token.as_bytes());
+        // `ring` leaves its last block on the stack: a whole token has room in it.
+        zeroize_stack::<HASHING_STACK>();
         Self(hash)
     }
 
@@ -113,6 +116,14 @@ impl TokenHash {
     const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+/// Never a part of its caller, whose stack cannot be wiped while it runs.
+#[inline(never)]
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+    hash
 }
 
 impl Serialize for TokenHash {

@@ -6,9 +6,12 @@ use ring::hmac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 use subtle::ConstantTimeEq;
+use zeroize::zeroize_stack;
 
 /// Bytes of an HMAC-SHA-256 tag.
 const TAG_BYTES: usize = 32;
+/// More bytes of stack than a hash takes.
+const HASHING_STACK: usize = 4096;
 /// Fewer bytes than this are guessed too easily.
 const SHORTEST_TAG: usize = 16;
 
@@ -103,7 +106,10 @@ impl MacKey {
     #[must_use]
     pub fn tag(&self, label: &str, message: &[u8]) -> [u8; TAG_BYTES] {
         // The label's length keeps ("ab", "c") and ("a", "bc") apart.
-        hmac_sha256(&self.0, &[&(label.len() as u64).to_be_bytes(), label.as_bytes(), message])
+        let tag = hmac_sha256(&self.0, &[&(label.len() as u64).to_be_bytes(), label.as_bytes(), message]);
+        // `ring` leaves its last block on the stack: a whole user reference has room in it.
+        zeroize_stack::<HASHING_STACK>();
+        tag
     }
 
     /// Whether `tag` is that of `message` under `label`, compared in constant time. A tag cut to 16 bytes or more
@@ -125,6 +131,8 @@ fn matches(expected: &[u8; TAG_BYTES], tag: &[u8]) -> bool {
     (SHORTEST_TAG..=TAG_BYTES).contains(&tag.len()) && bool::from(expected[..tag.len()].ct_eq(tag))
 }
 
+/// Never a part of its caller, whose stack cannot be wiped while it runs.
+#[inline(never)]
 fn hmac_sha256(key: &hmac::Key, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {

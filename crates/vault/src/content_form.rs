@@ -25,7 +25,7 @@ use model::{EnrollmentRef, FacemapBytes, Rng};
 use ring::digest::{SHA256, digest};
 use seal::{ENVELOPE_OVERHEAD, Place, Purpose, SealedPayload, SealingKey};
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
+use zeroize::{Zeroizing, zeroize_stack};
 
 const MAGIC: [u8; 8] = *b"FMVCONT1";
 const VERSION: u16 = 1;
@@ -40,7 +40,10 @@ const HEADER_LENGTH: u16 = 1208;
 const _: () = assert!(HEADER_LENGTH as usize == HEADER_SEALED, "the fixed part says how long the header is");
 pub(crate) const PAYLOAD_AT: usize = FIXED + HEADER_SEALED;
 
-type Header = Zeroizing<[u8; HEADER_PLAIN]>;
+/// On the heap, sized once: an array would leave copies on the stacks that it is handed through.
+type Header = Zeroizing<Vec<u8>>;
+/// More bytes of stack than a hash takes.
+const HASHING_STACK: usize = 4096;
 
 /// Whose facemap it is.
 #[derive(Clone, Copy)]
@@ -80,8 +83,18 @@ pub(crate) const fn file_bytes(facemap_bytes: u64) -> u64 {
 /// What a facemap is, in a digest and a length.
 pub(crate) fn contents_of(facemap: &FacemapBytes) -> Contents {
     let mut contents = Contents { digest: [0; 32], bytes: facemap.len() as u64 };
-    contents.digest.copy_from_slice(digest(&SHA256, facemap.expose()).as_ref());
+    contents.digest = sha256(facemap.expose());
+    // `ring` leaves the last block on the stack.
+    zeroize_stack::<HASHING_STACK>();
     contents
+}
+
+/// Never a part of its caller, whose stack cannot be wiped while it runs.
+#[inline(never)]
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    hash
 }
 
 impl Contents {
@@ -104,7 +117,7 @@ pub(crate) fn seal(
 ) -> SealedContent {
     let fixed = fixed_part(vault, identity.slot, contents.bytes);
     let plain = header(identity, contents, note);
-    let header = key.seal(rng, Purpose::Facemap, &header_place(&fixed, identity.slot), &*plain);
+    let header = key.seal(rng, Purpose::Facemap, &header_place(&fixed, identity.slot), &plain);
     let record = payload_record(identity);
     let payload = key.seal_payload(rng, Purpose::Facemap, &payload_place(&record, identity.slot), facemap);
     SealedContent { fixed, header, payload }
@@ -178,9 +191,7 @@ fn open_header(
     }
     let place = header_place(&fixed, slot);
     let opened = key.open(Purpose::Facemap, &place, &file[FIXED..PAYLOAD_AT]).map_err(|_| Damage::Header)?;
-    let mut found = Zeroizing::new([0; HEADER_PLAIN]);
-    found.copy_from_slice(opened.get(..HEADER_PLAIN).ok_or(Damage::Header)?);
-    Ok(found)
+    if opened.len() == HEADER_PLAIN { Ok(opened) } else { Err(Damage::Header) }
 }
 
 fn open_payload(key: &SealingKey, of: Identity, file: Zeroizing<Vec<u8>>) -> Result<FacemapBytes, Damage> {
@@ -212,7 +223,7 @@ fn identity_plain(identity: Identity, contents: &Contents) -> Zeroizing<[u8; IDE
 }
 
 fn header(identity: Identity, contents: &Contents, note: &[u8]) -> Header {
-    let mut header = Zeroizing::new([0; HEADER_PLAIN]);
+    let mut header = Zeroizing::new(vec![0; HEADER_PLAIN]);
     header[..IDENTITY_PLAIN].copy_from_slice(&*identity_plain(identity, contents));
     // `put` refuses what is longer; here nothing is cut off silently, for the length says what was meant.
     let length = u16::try_from(note.len()).unwrap_or(u16::MAX);
