@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
-use url::Host;
+use url::{Host, Url};
 
 /// Sentences for the operator: each says what is so, and what it means.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
@@ -64,7 +64,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
 
 /// A name is looked up when it is called; an address says at once whether it will be.
 fn receiver(config: &Config, warnings: &mut Vec<String>) {
-    let address: Option<IpAddr> = match config.notifications.url.as_ref().and_then(|url| url.host()) {
+    let address: Option<IpAddr> = match config.notifications.url.as_ref().and_then(Url::host) {
         Some(Host::Ipv4(address)) => Some(address.into()),
         Some(Host::Ipv6(address)) => Some(address.into()),
         Some(Host::Domain(_)) | None => None,
