@@ -16,6 +16,7 @@ mod power_cuts;
 mod rewrap;
 mod slots;
 mod sweep;
+mod trouble;
 
 use crate::{
     Contents, Mode, SlotKind, SlotRef, Survey, Vault, VaultError, VaultPaths,
