@@ -177,6 +177,34 @@ async fn the_background_ends_when_the_store_is_poisoned_and_not_when_it_is_full(
 }
 
 #[tokio::test]
+async fn the_background_outlives_a_store_that_cannot_be_read_for_a_moment() {
+    for nth in 1..=4 {
+        let house = House::new();
+        let book = house.open().await.unwrap();
+        let mut commit = house.records.commit();
+        book.note(&mut commit, super::note(1));
+        commit.submit().await.unwrap();
+        house.store.fail_read(nth);
+        let background = tokio::spawn({
+            let book = book.clone();
+            async move { book.run().await }
+        });
+        let give_up = std::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            house.clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+            assert!(!background.is_finished(), "it ended at read {nth}");
+            let anchored = crate::anchor::read(&house.records, &house.anchor()).unwrap();
+            if anchored.is_some_and(|at| at.position == 1) {
+                break;
+            }
+            assert!(std::time::Instant::now() < give_up, "the anchor does not follow");
+        }
+        background.abort();
+    }
+}
+
+#[tokio::test]
 async fn a_book_in_which_nothing_is_written_rests() {
     let house = House::new();
     let book = house.open().await.unwrap();
