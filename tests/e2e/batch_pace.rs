@@ -55,16 +55,16 @@ async fn asks(house: &House, number: u64) -> AtTheDoor {
 /// People come one by one, and now and then three at once, for as long as the batch runs.
 async fn door(house: &House, seed: u64) -> Vec<AtTheDoor> {
     let rng = SeededRng::new(seed);
-    let (mut seen, mut number) = (Vec::new(), 0);
+    let (mut asked, mut number) = (Vec::new(), 0);
     while number < AT_THE_DOOR {
         // The random moment itself.
         tokio::time::sleep(Duration::from_millis(4_000 + rng.below(5_000))).await;
         let together = if rng.below(4) == 0 { 3 } else { 1 };
         let all = (number..AT_THE_DOOR.min(number + together)).map(|number| asks(house, number));
-        seen.extend(futures_util::future::join_all(all).await);
+        asked.extend(futures_util::future::join_all(all).await);
         number += together;
     }
-    seen
+    asked
 }
 
 /// Waits until everything is posted, and says how fast it went meanwhile.

@@ -27,25 +27,25 @@ const ENOSPC: i32 = 28;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shows {
     /// No commit is durable: the process ends by itself and says why, and until then nothing is acknowledged.
-    AsTheEndOfTheStore,
+    EndOfTheStore,
     /// No slot is durable: the process ends by itself and says why, and until then nobody comes in and nobody is purged.
-    AsTheEndOfTheSlots,
+    EndOfTheSlots,
     /// It stays, and what could not be done is done later.
-    AsDelay,
+    Delay,
 }
 
 /// The calls that write what counts: of sled (`pwrite`, `sync_file_range`), of the committer (`fsync`), of the slots
 /// (`pwrite`, `fdatasync`), of contents and anchor (`open`, `fsync`, `rename`).
 const FAULTS: [(&str, i32, Shows); 9] = [
-    ("posix/io/sync/fsync", EIO, Shows::AsTheEndOfTheStore),
-    ("posix/io/sync/fsync", ENOSPC, Shows::AsTheEndOfTheStore),
-    ("linux/io/sync_file_range", EIO, Shows::AsTheEndOfTheStore),
-    ("posix/io/rw/pwrite", EIO, Shows::AsTheEndOfTheStore),
-    ("posix/io/rw/pwrite", ENOSPC, Shows::AsTheEndOfTheStore),
-    ("posix/io/sync/fdatasync", EIO, Shows::AsTheEndOfTheSlots),
-    ("posix/io/sync/fdatasync", ENOSPC, Shows::AsTheEndOfTheSlots),
-    ("posix/io/dir/rename", EIO, Shows::AsDelay),
-    ("posix/io/dir/rename", ENOSPC, Shows::AsDelay),
+    ("posix/io/sync/fsync", EIO, Shows::EndOfTheStore),
+    ("posix/io/sync/fsync", ENOSPC, Shows::EndOfTheStore),
+    ("linux/io/sync_file_range", EIO, Shows::EndOfTheStore),
+    ("posix/io/rw/pwrite", EIO, Shows::EndOfTheStore),
+    ("posix/io/rw/pwrite", ENOSPC, Shows::EndOfTheStore),
+    ("posix/io/sync/fdatasync", EIO, Shows::EndOfTheSlots),
+    ("posix/io/sync/fdatasync", ENOSPC, Shows::EndOfTheSlots),
+    ("posix/io/dir/rename", EIO, Shows::Delay),
+    ("posix/io/dir/rename", ENOSPC, Shows::Delay),
 ];
 
 /// People who are through at Jumio and have not been called back, and people who are there.
@@ -161,18 +161,18 @@ async fn round(house: &mut House, fiu: &Libfiu, town: &Town, number: usize, rng:
     tokio::time::sleep(Duration::from_micros(rng.below(u64::try_from(LATEST.as_micros()).unwrap()))).await;
     fiu.enable(house.vault.as_ref().unwrap(), point, errno);
     town.is_on.store(true, Ordering::SeqCst);
-    if shows == Shows::AsDelay {
+    if shows == Shows::Delay {
         tokio::time::sleep(LATEST).await;
         assert!(fiu.disable(house.vault.as_ref().unwrap(), point), "{point} ends the process");
     } else {
-        if shows == Shows::AsTheEndOfTheSlots {
+        if shows == Shows::EndOfTheSlots {
             says_so_until_it_ends(house, town).await;
         }
         let ended = house.vault.as_mut().unwrap().end().await;
         let error = last_word(house);
         assert_eq!(ended.code(), Some(1), "{point} {errno}: {error}");
         let (about, remedy) = match shows {
-            Shows::AsTheEndOfTheSlots => ("slot file", "check the disk"),
+            Shows::EndOfTheSlots => ("slot file", "check the disk"),
             _ => ("store", "restart"),
         };
         assert!(error.contains(about) && error.contains(remedy), "{point} {errno}: {error}");
@@ -183,12 +183,12 @@ async fn round(house: &mut House, fiu: &Libfiu, town: &Town, number: usize, rng:
     town.is_on.store(false, Ordering::SeqCst);
     let in_spite: Vec<_> = std::mem::take(&mut town.known.lock().unwrap().in_spite);
     let never: &[&str] = match shows {
-        Shows::AsTheEndOfTheStore => &["callback", "release", "purge", "begin"],
-        Shows::AsTheEndOfTheSlots => &["purge", "begin"],
-        Shows::AsDelay => &[],
+        Shows::EndOfTheStore => &["callback", "release", "purge", "begin"],
+        Shows::EndOfTheSlots => &["purge", "begin"],
+        Shows::Delay => &[],
     };
     assert!(!in_spite.iter().any(|act| never.contains(act)), "{point} {errno}: acknowledged {in_spite:?}");
-    if shows != Shows::AsDelay {
+    if shows != Shows::Delay {
         house.start().await;
     }
     looks(house, "ready again", |seen| seen.status == 200).await;
