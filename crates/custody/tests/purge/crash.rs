@@ -9,7 +9,7 @@ use receipt::JumioState;
 use store::faulty::CommitFault;
 use vault::{SlotRef, SlotStatus, Step};
 
-async fn house() -> (House, SlotRef) {
+pub(crate) async fn house() -> (House, SlotRef) {
     let house = House::new().await;
     let slot = house.enroll_as(1, 1, S::Vaulted, |_| {}).await;
     house.authenticate(1, Some(1), AuthenticationState::Passed).await;
@@ -25,8 +25,13 @@ async fn check_invariant(house: &House, slot: SlotRef, at: &str) {
 }
 
 /// After a restart jobs end it, or it had not begun.
-async fn completes(house: &mut House, slot: SlotRef, at: &str) {
+pub(crate) async fn completes(house: &mut House, slot: SlotRef, at: &str) {
     house.restart().await;
+    goes_on(house, slot, at).await;
+}
+
+/// Jobs end it, or it had not begun.
+pub(crate) async fn goes_on(house: &House, slot: SlotRef, at: &str) {
     check_invariant(house, slot, at).await;
     let is_begun = house.state(1).await != S::Vaulted;
     if is_begun {

@@ -4,6 +4,7 @@
 
 mod at_jumio;
 mod crash;
+mod disk;
 mod events;
 mod house;
 mod links;
