@@ -10,6 +10,7 @@ use model::EnrollmentState;
 use queue::testing::assert_no_jobs_left;
 use std::time::Duration;
 use store::faulty::CommitFault;
+use vault::Step;
 
 /// Announces, receives, runs, releases and runs, whatever ends the process in between. Returns how often it ended.
 async fn story(house: &mut House) -> usize {
@@ -29,12 +30,15 @@ async fn story(house: &mut House) -> usize {
                 }
                 _ => house.run().await.is_ok(),
             };
+            // A vault in trouble ends the program, whatever the part made of it.
+            if !is_done || house.now().vault.trouble().is_some() {
+                ends += 1;
+                assert!(ends < 10, "it does not get further");
+                house.restart().await;
+            }
             if is_done {
                 break;
             }
-            ends += 1;
-            assert!(ends < 10, "it does not get further");
-            house.restart().await;
         }
     }
     ends
@@ -43,6 +47,7 @@ async fn story(house: &mut House) -> usize {
 async fn is_as_it_should_be(house: &House) {
     // A fault that was not reached belongs to no run.
     house.store.restart();
+    house.now().vault.fail_sync(0);
     // What a failure put off, and the epochs' hours.
     house.drive_for(Duration::from_hours(3)).await;
     let view = house.view(1).await;
@@ -110,6 +115,74 @@ async fn a_run_that_ends_at_any_step_of_the_vault_gets_ready_with_one_deletion()
         house.drive_for(Duration::from_mins(20)).await;
         house.release(1).await.unwrap();
         is_as_it_should_be(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sync_of_the_slots_that_fails_ends_the_process_and_the_next_one_gets_ready_with_one_deletion() {
+    for nth in 1.. {
+        let mut house = House::new().await;
+        house.jumio.holds(reference(1), Scan::approved("ines", b"the face of ines"));
+        house.now().vault.fail_sync(nth);
+        let ends = story(&mut house).await;
+        is_as_it_should_be(&house).await;
+        if ends == 0 {
+            assert!(nth > 4, "the faults were reached: {nth}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_fails_anywhere_ends_the_process_and_the_next_one_gets_ready_with_one_deletion() {
+    for nth in 1.. {
+        let mut house = House::new().await;
+        house.jumio.holds(reference(1), Scan::approved("ines", b"the face of ines"));
+        house.store.fail_read(nth);
+        let before = house.store.reads();
+        story(&mut house).await;
+        let reads = house.store.reads() - before;
+        is_as_it_should_be(&house).await;
+        if nth > reads {
+            assert!(nth > 50, "the faults were reached: {nth}");
+            break;
+        }
+    }
+}
+
+/// `ENOSPC`, `EIO`.
+const REFUSALS: [i32; 2] = [28, 5];
+
+#[tokio::test]
+async fn a_content_that_cannot_be_written_waits_and_its_original_is_deleted_after_it_is_safe() {
+    for errno in REFUSALS {
+        for step in [
+            Step::KeyDurable,
+            Step::TemporaryHalf,
+            Step::TemporaryDurable,
+            Step::Renamed,
+            Step::ContentDurable,
+        ] {
+            let mut house = House::new().await;
+            house.jumio.holds(reference(1), Scan::approved("ines", b"the face of ines"));
+            house.announce(1, "ines").await;
+            // Released in advance: from the vaulting on nothing keeps the original from being deleted.
+            house.release(1).await.unwrap();
+            house.now().vault.refuse_at(step, errno);
+            house.drive_for(Duration::from_hours(80)).await;
+            let at = format!("{errno} at {step:?}");
+            assert_eq!(
+                house.state(1).await,
+                EnrollmentState::Fetching,
+                "{at}: it waits, and is not given up"
+            );
+            assert_eq!(house.jumio.calls("DELETE"), 0, "{at}");
+            house.now().vault.fail_at(None);
+            is_as_it_should_be(&house).await;
+            house.restart().await;
+            assert_eq!(house.contents(), 1, "{at}: no temporary file stays");
+            is_as_it_should_be(&house).await;
+        }
     }
 }
 
