@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,10 @@ pub enum FaultBody {
     Empty,
     /// Text that is not JSON.
     Malformed,
+    /// Bytes without end that say they are packed with gzip, and unpack to 158 times as many.
+    GzipBomb,
+    /// A space a second, without end.
+    Slow,
 }
 
 impl Fault {
@@ -187,6 +191,11 @@ impl Fault {
                 (Body::from(page), Some("text/html; charset=utf-8"))
             }
             Some(FaultBody::Empty) => (Body::empty(), JSON),
+            Some(FaultBody::GzipBomb) => {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                (gzip_bomb(), JSON)
+            }
+            Some(FaultBody::Slow) => (slow(), JSON),
             Some(FaultBody::Malformed) => (Body::from("{\"timestamp\": \"2026-"), JSON),
             None if self.status.is_some_and(|status| status >= 400) => {
                 let title = status.canonical_reason().unwrap_or("Error");
@@ -255,4 +264,21 @@ fn broken_off(part: Bytes) -> Body {
 fn endless() -> Body {
     let chunk = Bytes::from_static(&[b'x'; 16 * 1024]);
     Body::from_stream(stream::repeat_with(move || Ok::<_, std::convert::Infallible>(chunk.clone())))
+}
+
+/// A gzip stream (RFC 1952) of one block that never ends: a zero, and then "258 bytes from 1 byte ago" in every 13 bits.
+fn gzip_bomb() -> Body {
+    const HEAD: [u8; 12] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 0x63, 0x18];
+    const AGAIN: [u8; 13] = [0x05, 0xa3, 0x60, 0x14, 0x8c, 0x82, 0x51, 0x30, 0x0a, 0x46, 0xc1, 0x28, 0x18];
+    let again = Bytes::from(AGAIN.repeat(1000));
+    let steps = stream::once(async { Bytes::from_static(&HEAD) }).chain(stream::repeat(again));
+    Body::from_stream(steps.map(Ok::<_, std::convert::Infallible>))
+}
+
+fn slow() -> Body {
+    let steps = stream::unfold((), |()| async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from_static(b" ")), ()))
+    });
+    Body::from_stream(steps)
 }

@@ -100,6 +100,28 @@ async fn an_endless_body_goes_on_until_the_reader_leaves() {
 }
 
 #[tokio::test]
+async fn a_gzip_bomb_says_what_it_is_and_goes_on_and_a_slow_body_brings_a_space_at_a_time() {
+    let house = House::start().await;
+    let path = format!("{}/data/facemap", scan(&house).await);
+    fault(&house, &json!({"endpoint": "facemap", "body": "gzip-bomb"})).await;
+    let mut answer = house.get(&path).send().await.unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    let mut packed = Vec::new();
+    while packed.len() < 64 * 1024 {
+        packed.extend_from_slice(&answer.chunk().await.unwrap().expect("there is no end"));
+    }
+    // The magic number, deflate, and then the same thirteen bytes again and again.
+    assert_eq!(packed[..3], [0x1f, 0x8b, 8]);
+    assert!(packed[12..].windows(14).all(|window| window[0] == window[13]));
+    drop(answer);
+    fault(&house, &json!({"endpoint": "facemap", "body": "slow"})).await;
+    let mut answer = house.get(&path).send().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(answer.chunk().await.unwrap().as_deref(), Some(&b" "[..]));
+    }
+}
+
+#[tokio::test]
 async fn bodies_may_be_html_empty_malformed_or_oversized() {
     let house = House::start().await;
     let path = format!("{}/data/facemap", scan(&house).await);
