@@ -54,6 +54,27 @@ fn lock_memory() -> Result<(), NotLocked> {
     Ok(mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)?)
 }
 
+/// Descriptors that are kept for files, and for connections that this process begins.
+const KEPT_DESCRIPTORS: u64 = 512;
+/// What a connection that may wait can cost: the listener's two threads each take as many, waiting or worked on, and each
+/// is watched through a second descriptor; and there are two listeners.
+const DESCRIPTORS_OF_A_CONNECTION: u64 = 2 * 2 * 2;
+
+/// Takes all the descriptors that the system lets this process have, and says how many that is.
+pub(crate) fn descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(refused) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(error = %refused, "the limit of open files could not be raised");
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Connections of each listener that may wait at once, so that neither can use up the other's descriptors.
+pub(crate) fn most_connections(descriptors: u64) -> usize {
+    let most = descriptors.saturating_sub(KEPT_DESCRIPTORS) / DESCRIPTORS_OF_A_CONNECTION;
+    usize::try_from(most).unwrap_or(usize::MAX).max(16)
+}
+
 /// Has a panic tell where it happened, and what only if that is a text of the program's own: a message that was put
 /// together at that moment may hold what was being worked on.
 pub(crate) fn guard_panics() {
@@ -98,6 +119,16 @@ mod tests {
         let line = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
         let kib: u64 = line.trim().strip_suffix("kB").unwrap().trim().parse().unwrap();
         assert_eq!(locked.is_ok(), kib > 0, "{locked:?}: {line}");
+    }
+
+    #[test]
+    fn all_descriptors_that_may_be_had_are_taken_and_both_listeners_have_their_share() {
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(descriptors(), limit.maximum.unwrap_or(u64::MAX));
+        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
+        for (descriptors, most) in [(16_896, 2048), (16_895, 2047), (1024, 64), (512, 16), (0, 16)] {
+            assert_eq!(most_connections(descriptors), most, "{descriptors}");
+        }
     }
 
     /// Runs in a process of its own, for the test below.

@@ -30,6 +30,12 @@ pub(crate) struct Server {
     pub(crate) tls: Option<TlsFiles>,
     /// Something in front of the listeners ends TLS.
     pub(crate) tls_terminated_upstream: bool,
+    /// Connections of each listener that may wait for their peers at once.
+    pub(crate) max_connections: usize,
+    /// How long a caller may take to send a request's head.
+    pub(crate) head_timeout: Duration,
+    /// How long a caller may take to send a body.
+    pub(crate) body_timeout: Duration,
     /// How long a soft shutdown waits for what is under way.
     pub(crate) drain: Duration,
 }
@@ -48,6 +54,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Server {
     let private_client_ca = section.optional_path("private_client_ca_file");
     let tls_terminated_upstream = section.flag("tls_terminated_upstream", false);
     let drain = section.seconds("drain_seconds", 30, 1..=600);
+    let max_connections = section.number("max_connections", 2048, 16..=100_000, "connections");
+    let head_timeout = section.seconds("head_timeout_seconds", 10, 1..=600);
+    let body_timeout = section.seconds("body_timeout_seconds", 15, 1..=600);
 
     if public_listen == private_listen && public_listen.port() != 0 {
         section.problem("private_listen", "is the same address as public_listen; give each listener its own");
@@ -85,6 +94,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Server {
         trusted_proxies,
         tls,
         tls_terminated_upstream,
+        max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
+        head_timeout,
+        body_timeout,
         drain,
     }
 }

@@ -1,6 +1,7 @@
 //! What is allowed, and still deserves a second thought.
 
 use super::{Config, Provider, set_but_later};
+use crate::process;
 use ::ingest::DeleteOriginal;
 use std::{
     net::IpAddr,
@@ -46,6 +47,14 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
              travel in the clear."
                 .to_owned(),
         );
+    }
+    let most = process::most_connections(process::descriptors());
+    if config.server.max_connections > most {
+        warnings.push(format!(
+            "server.max_connections is {}, and the limit of open files (RLIMIT_NOFILE, LimitNOFILE=) allows {most} for \
+             each listener, as far as it can be seen from here.",
+            config.server.max_connections
+        ));
     }
     if let Provider::Transit(transit) = &config.keys.provider
         && transit.address.scheme() == "http"

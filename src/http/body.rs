@@ -12,8 +12,16 @@ use model::{limits, text::printable};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// How long a caller may take to send a body.
-pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a caller may take to send a body; of one that is worked on while it comes, a piece of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyTimeout(pub(crate) Duration);
+
+impl BodyTimeout {
+    /// The listener's.
+    pub(crate) fn of(request: &HttpRequest) -> Duration {
+        request.app_data::<Self>().map_or(Duration::from_secs(15), |timeout| timeout.0)
+    }
+}
 
 /// A body that was read whole. One that is too large, too slow, or breaks off, is a problem like any other.
 pub(crate) struct Body(web::Bytes);
@@ -30,7 +38,7 @@ impl FromRequest for Body {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let most = most_bytes(request);
+        let (most, timeout) = (most_bytes(request), BodyTimeout::of(request));
         let told = request.headers().get(header::CONTENT_LENGTH);
         let told = told.and_then(|told| told.to_str().ok()?.parse::<u64>().ok());
         let payload = web::Payload::from_request(request, payload).into_inner();
@@ -39,7 +47,7 @@ impl FromRequest for Body {
                 return Err(too_large(most));
             }
             let Ok(payload) = payload else { return Err(broken_off()) };
-            match tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(most)).await {
+            match tokio::time::timeout(timeout, payload.to_bytes_limited(most)).await {
                 Ok(Ok(Ok(read))) => Ok(Self(read)),
                 Ok(Ok(Err(_broken_off))) => Err(broken_off()),
                 Ok(Err(_larger)) => Err(too_large(most)),

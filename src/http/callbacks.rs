@@ -2,8 +2,9 @@
 //! Everything else is judged later, from the inbox.
 
 use super::{
-    body::BODY_TIMEOUT,
+    body::BodyTimeout,
     callback_token::{self, CallbackToken, Purpose},
+    connections::AtWork,
     public::Public,
     refused::Refusal,
     source,
@@ -66,7 +67,9 @@ async fn receive(
         return Err(Refusal::NotAForm);
     }
     let reading = read(request, body, public.max_body);
-    let body = tokio::time::timeout(BODY_TIMEOUT, reading).await.map_err(|_elapsed| Refusal::TooSlow)??;
+    let limited = tokio::time::timeout(BodyTimeout::of(request), reading);
+    let body = limited.await.map_err(|_elapsed| Refusal::TooSlow)??;
+    let _at_work = AtWork::with(request);
     match public.ingest.scope_matches(&body, scope).await {
         Ok(true) => {}
         Ok(false) => return Err(Refusal::Token),

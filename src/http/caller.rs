@@ -1,6 +1,6 @@
 //! Who is calling the private API, and what they may do.
 
-use super::{private::Private, problem::Problem};
+use super::{connections::AtWork, private::Private, problem::Problem};
 use crate::tokens::{Identity, Role};
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, ResponseError,
@@ -20,6 +20,8 @@ pub(crate) async fn authenticate(
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
     match identify(&request) {
         Ok(identity) => {
+            // A known caller's connection is not a stranger's to cut.
+            let _at_work = AtWork::with(request.request());
             request.extensions_mut().insert(identity);
             Ok(next.call(request).await?.map_into_left_body())
         }

@@ -99,7 +99,7 @@ async fn keyed(
     let content_type = request.headers().get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     let digest = book.digest(&[request.query_string().as_bytes(), content_type]);
     let (keyed, body, payload) = if keyed_bodies::is_streamed(request) {
-        keyed_bodies::streamed(book, payload, digest, keyed).await?
+        keyed_bodies::streamed(book, request, payload, digest, keyed).await?
     } else {
         keyed_bodies::read(request, &mut payload, digest, keyed).await?
     };

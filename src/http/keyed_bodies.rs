@@ -2,7 +2,7 @@
 //! it is done.
 
 use super::{
-    body::{BODY_TIMEOUT, Body},
+    body::{Body, BodyTimeout},
     problem::Problem,
 };
 use actix_web::{
@@ -11,7 +11,7 @@ use actix_web::{
 use futures_util::{Stream, StreamExt as _, stream};
 use model::limits;
 use queue::{BodyDigest, Idempotency, KeyedRequest};
-use std::{cell::RefCell, future::ready, pin::Pin, rc::Rc};
+use std::{cell::RefCell, future::ready, pin::Pin, rc::Rc, time::Duration};
 
 /// The routes that read their body while they work on it, and do nothing before its end.
 const STREAMED: [&str; 1] = ["/v1/batches"];
@@ -83,12 +83,13 @@ pub(super) async fn read(
 /// and digested, and never kept; there will be nothing to hand it to, as a rule.
 pub(super) async fn streamed(
     book: &Idempotency,
+    request: &HttpRequest,
     payload: Payload,
     mut digest: BodyDigest,
     keyed: KeyedRequest,
 ) -> Result<(KeyedRequest, OnItsWay, Payload), Problem> {
     if book.knows(&keyed).await.map_err(|error| Problem::from(&error))? {
-        drain(payload, &mut digest).await?;
+        drain(payload, &mut digest, BodyTimeout::of(request)).await?;
         let passed = Passed { digest: None, is_whole: false };
         let on_its_way = OnItsWay::Passing(Rc::new(RefCell::new(passed)));
         return Ok((keyed.with(digest), on_its_way, Payload::None));
@@ -110,10 +111,10 @@ pub(super) async fn streamed(
     Ok((keyed, OnItsWay::Passing(passed), Payload::Stream { payload: Box::pin(watched) }))
 }
 
-async fn drain(mut payload: Payload, digest: &mut BodyDigest) -> Result<(), Problem> {
+async fn drain(mut payload: Payload, digest: &mut BodyDigest, patience: Duration) -> Result<(), Problem> {
     let mut total = 0;
     loop {
-        let next = tokio::time::timeout(BODY_TIMEOUT, payload.next()).await.map_err(|_elapsed| {
+        let next = tokio::time::timeout(patience, payload.next()).await.map_err(|_elapsed| {
             let detail = "The body did not arrive in time; nothing was done.";
             Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", detail)
         })?;

@@ -8,6 +8,7 @@ pub(crate) mod callback_token;
 mod callbacks;
 mod callbacks_admin;
 mod caller;
+mod connections;
 mod cursor;
 mod dossier;
 mod enrollments;

@@ -1,35 +1,40 @@
 //! The two listeners: bound, with TLS if configured, each with threads of its own, so that strangers at the one cannot
 //! starve the other.
 
-use super::{private, private::Private, public, public::Public, tls};
+use super::{
+    body::BodyTimeout, connections::Connections, private, private::Private, public, public::Public, tls,
+};
 use crate::{
     closed::Door,
     config::{Server, TlsFiles},
     failure::Failure,
+    process,
     shutdown::{Ending, Phase, TaskError, Tasks},
     telemetry,
 };
 use actix_web::{
     App, HttpServer,
     body::MessageBody,
-    dev::{ServerHandle, ServiceRequest, ServiceResponse, Url},
-    http::Uri,
+    dev::{Extensions, ServerHandle, ServiceRequest, ServiceResponse, Url},
+    http::{KeepAlive, Uri},
     middleware::{DefaultHeaders, Next, from_fn},
 };
 use std::{
+    any::Any,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
+use tokio::net::TcpSocket;
 
 /// Threads of each listener.
 const THREADS: usize = 2;
 /// How often the end looks whether posts are still under way.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
-/// Connections of each thread: more wait in the kernel's queue.
-const MOST_CONNECTIONS: usize = 4096;
-/// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may lie idle between two requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Connections that the kernel keeps for us until a thread takes them.
+const BACKLOG: u32 = 1024;
 
 /// Starts the public listener, behind its door; gives the address that it really has.
 pub(crate) fn public(
@@ -38,26 +43,38 @@ pub(crate) fn public(
     door: &Arc<Door<Public>>,
 ) -> Result<SocketAddr, Failure> {
     let (listener, address) = bind(server.public_listen, "public_listen")?;
-    let door = Arc::clone(door);
+    let (door, body) = (Arc::clone(door), BodyTimeout(server.body_timeout));
     let app = move || {
         let door = Arc::clone(&door);
         let pass = from_fn(move |request, next| Arc::clone(&door).pass(request, next));
         App::new()
+            .app_data(body)
             .wrap(pass)
             .wrap(from_fn(log))
             .wrap(headers())
             .wrap(from_fn(forget))
             .configure(public::routes)
     };
-    let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
-    let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
+    let most = most_connections(server);
+    let connections = Connections::new(most, KEEP_ALIVE + server.head_timeout + server.body_timeout);
+    let begin = {
+        let connections = Arc::clone(&connections);
+        move |stream: &dyn Any, data: &mut Extensions| connections.begin(stream, data)
+    };
+    let http = HttpServer::new(app)
+        .workers(THREADS)
+        .max_connections(most)
+        .max_connection_rate(most)
+        .on_connect(begin);
+    let http = http.keep_alive(KeepAlive::Timeout(KEEP_ALIVE)).client_request_timeout(server.head_timeout);
+    let http = http.disable_signals().shutdown_timeout(server.drain.as_secs());
     let http = match &server.tls {
         None => http.listen(listener),
         Some(files) => http.listen_rustls_0_23(listener, tls::public(files).map_err(Failure::failed)?),
     };
     let running = http.map_err(Failure::failed)?.run();
     let (handle, ending) = (running.handle(), tasks.ending());
-    tasks.spawn("public listener", serve(running, handle, ending));
+    tasks.spawn("public listener", serve(running, connections, handle, ending));
     Ok(address)
 }
 
@@ -68,19 +85,31 @@ pub(crate) fn private(
     door: &Arc<Door<Private>>,
 ) -> Result<SocketAddr, Failure> {
     let (listener, address) = bind(server.private_listen, "private_listen")?;
-    let (door, shared) = (Arc::clone(door), Arc::clone(door));
+    let (door, shared, body) = (Arc::clone(door), Arc::clone(door), BodyTimeout(server.body_timeout));
     let app = move || {
         let door = Arc::clone(&shared);
         let pass = from_fn(move |request, next| Arc::clone(&door).pass(request, next));
         App::new()
+            .app_data(body)
             .wrap(pass)
             .wrap(from_fn(log))
             .wrap(headers())
             .wrap(from_fn(forget))
             .configure(private::routes)
     };
-    let http = HttpServer::new(app).workers(THREADS).max_connections(MOST_CONNECTIONS).disable_signals();
-    let http = http.client_request_timeout(HEAD_TIMEOUT).shutdown_timeout(server.drain.as_secs());
+    let most = most_connections(server);
+    let connections = Connections::new(most, KEEP_ALIVE + server.head_timeout + server.body_timeout);
+    let begin = {
+        let connections = Arc::clone(&connections);
+        move |stream: &dyn Any, data: &mut Extensions| connections.begin(stream, data)
+    };
+    let http = HttpServer::new(app)
+        .workers(THREADS)
+        .max_connections(most)
+        .max_connection_rate(most)
+        .on_connect(begin);
+    let http = http.keep_alive(KeepAlive::Timeout(KEEP_ALIVE)).client_request_timeout(server.head_timeout);
+    let http = http.disable_signals().shutdown_timeout(server.drain.as_secs());
     let tls: Option<&TlsFiles> = server.tls.as_ref();
     let http = match tls {
         None => http.listen(listener),
@@ -89,7 +118,7 @@ pub(crate) fn private(
     let running = http.map_err(Failure::failed)?.run();
     let (handle, ending) = (running.handle(), tasks.ending());
     tasks.spawn("private listener", async move {
-        serve(running, handle, ending).await?;
+        serve(running, connections, handle, ending).await?;
         // A post whose caller has gone away runs on; cut off, its outcome would be unknown.
         let Some(state) = door.state() else { return Ok(()) };
         while state.reauth.posts_under_way() > 0 {
@@ -100,8 +129,14 @@ pub(crate) fn private(
     Ok(address)
 }
 
+/// Connections of a listener, none of which can be had by the other: as many as are configured, or as the system lets this
+/// process have. The server's own limit is for each of its threads, and counts those too that are worked on.
+fn most_connections(server: &Server) -> usize {
+    server.max_connections.min(process::most_connections(process::descriptors()))
+}
+
 fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(address).and_then(|listener| {
+    let listener = listen(address).and_then(|listener| {
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     });
@@ -112,11 +147,25 @@ fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Fai
     })
 }
 
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
 async fn serve(
     running: impl Future<Output = std::io::Result<()>>,
+    connections: Arc<Connections>,
     handle: ServerHandle,
     ending: Ending,
 ) -> Result<(), TaskError> {
+    let running = async {
+        tokio::select! {
+            ended = running => ended,
+            never = connections.watch() => match never {},
+        }
+    };
     tokio::pin!(running);
     tokio::select! {
         ended = &mut running => return ended.map_err(Into::into),
@@ -162,6 +211,9 @@ async fn log(
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let (method, mut path) = (request.method().clone(), telemetry::loggable_path(request.path()));
     let answered = next.call(request).await;
+    if let Ok(response) = &answered {
+        Connections::renew(response.request());
+    }
     // A link with a slip in it is still somebody's link.
     if !answered.as_ref().is_ok_and(|response| response.request().match_pattern().is_some()) {
         "(unknown)".clone_into(&mut path);

@@ -18,6 +18,7 @@ mod custody_crash;
 mod disk_faults;
 mod events;
 mod exchange;
+mod floods;
 mod forged_flood;
 mod forger;
 mod forgery;

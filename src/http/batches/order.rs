@@ -2,7 +2,7 @@
 
 use super::lines::{BadLine, Lines};
 use crate::http::{
-    body::{self, BODY_TIMEOUT},
+    body::{self, BodyTimeout},
     caller::Operator,
     private::Private,
     problem::Problem,
@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use model::limits;
 use reauth::{Accepted, BatchRequest, ListOf, NewItem, Preparation, Who};
 use register::BatchSource;
+use std::time::Duration;
 
 /// Orders a batch, or only counts it.
 pub(crate) async fn start(
@@ -44,7 +45,7 @@ async fn from_json(
     if !request.query_string().is_empty() {
         return Err(Problem::invalid("", "an order as JSON has no query"));
     }
-    let bytes = read_whole(payload).await?;
+    let bytes = read_whole(payload, BodyTimeout::of(request)).await?;
     let mut wanted: BatchRequest = body::json_of(&bytes)?;
     drop(bytes);
     let (source, terms) = private.reauth.check_batch(&wanted)?;
@@ -77,20 +78,21 @@ async fn from_file(
         return Err(Problem::invalid("", "whom an order is about stands in its file, and not in the query"));
     }
     let mut preparation = private.reauth.prepare_batch(source, terms, wanted.dry_run, caller.actor()).await?;
-    read_lines(payload, private, &mut preparation).await?;
+    read_lines(payload, BodyTimeout::of(request), private, &mut preparation).await?;
     Ok(preparation.finish(wanted.expect_total).await?)
 }
 
 /// Reads the file to its end. What does not fit is named by its line, and nothing is begun.
 async fn read_lines(
     mut payload: web::Payload,
+    patience: Duration,
     private: &Private,
     preparation: &mut Preparation,
 ) -> Result<(), Problem> {
     let (mut lines, mut total, mut any) = (Lines::default(), 0, false);
     let mut items = Vec::new();
     loop {
-        let bytes = next(&mut payload).await?;
+        let bytes = next(&mut payload, patience).await?;
         let at_end = bytes.is_none();
         let bytes = bytes.unwrap_or_default();
         total += bytes.len();
@@ -116,8 +118,8 @@ async fn read_lines(
 }
 
 /// The next bytes. A sender may be as long about a file as it likes, and not about a piece of it.
-async fn next(payload: &mut web::Payload) -> Result<Option<web::Bytes>, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, payload.next()).await {
+async fn next(payload: &mut web::Payload, patience: Duration) -> Result<Option<web::Bytes>, Problem> {
+    match tokio::time::timeout(patience, payload.next()).await {
         Ok(None) => Ok(None),
         Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
         Ok(Some(Err(_))) => Err(Problem::invalid("", "the body could not be read to its end")),
@@ -128,9 +130,9 @@ async fn next(payload: &mut web::Payload) -> Result<Option<web::Bytes>, Problem>
     }
 }
 
-async fn read_whole(mut payload: web::Payload) -> Result<Vec<u8>, Problem> {
+async fn read_whole(mut payload: web::Payload, patience: Duration) -> Result<Vec<u8>, Problem> {
     let mut whole = Vec::new();
-    while let Some(bytes) = next(&mut payload).await? {
+    while let Some(bytes) = next(&mut payload, patience).await? {
         if whole.len() + bytes.len() > limits::BATCH_JSON_BYTES {
             return Err(too_large(limits::BATCH_JSON_BYTES, "send a longer list as text/csv"));
         }

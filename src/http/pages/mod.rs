@@ -6,7 +6,7 @@ mod texts;
 
 pub(crate) use brand::Brand;
 
-use super::public::Public;
+use super::{connections::AtWork, public::Public};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -68,6 +68,8 @@ pub(crate) async fn press(
         // The address is relative, because a proxy may have put it below another path.
         return HttpResponse::SeeOther().insert_header((header::LOCATION, "?")).finish();
     }
+    // Jumio may take its time.
+    let _at_work = AtWork::with(&request);
     match public.reauth.press(&token).await {
         Pressed::Redirect(url) => {
             HttpResponse::SeeOther().insert_header((header::LOCATION, url.expose())).finish()
