@@ -26,6 +26,7 @@ mod forgery;
 mod hostile;
 mod house;
 mod idempotency;
+mod jumio_faults;
 mod keys_away;
 mod links;
 mod porch;
