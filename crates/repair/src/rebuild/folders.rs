@@ -37,6 +37,23 @@ pub fn clear(folder: &Path) -> Result<(), RepairError> {
     }
 }
 
+/// Empties a folder that stays where it is: that it is there says something by itself.
+///
+/// # Errors
+/// [`RepairError::Io`].
+pub(crate) fn empty(folder: &Path) -> Result<(), RepairError> {
+    let failed = RepairError::io("empty", folder);
+    let remove = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())
+        } else {
+            fs::remove_file(entry.path())
+        }
+    };
+    fs::read_dir(folder).and_then(|mut entries| entries.try_for_each(remove)).map_err(failed)
+}
+
 /// Moves the store in use aside, if there is one, and the new one into its place, durably. Gives back where the old one
 /// lies now. Between the two moves there is no store, and a service does not start.
 ///

@@ -17,7 +17,7 @@ mod plan;
 mod write;
 
 pub use folders::{Folders, clear, set_aside, swap_in};
-pub(crate) use folders::{sync, sync_parent, with_suffix};
+pub(crate) use folders::{empty, sync, sync_parent, with_suffix};
 pub use plan::{Kept, Plan, Tombstone, Trouble};
 
 use crate::{RepairError, progress::Progress};

@@ -14,7 +14,7 @@ use crate::{
     clear,
     ground::{Ground, give_up, may_give_up},
     progress::Progress,
-    rebuild::{rebuild, set_aside, swap_in},
+    rebuild::{empty, rebuild, set_aside, swap_in},
 };
 use check::{Checked, check, live_vault, refuse_data};
 use model::Timestamp;
@@ -61,6 +61,8 @@ pub enum RestoreStep {
     Burnt,
     /// The contents are there.
     ContentsThere,
+    /// What an earlier try had made of the new store is removed.
+    Emptied,
     /// As in a rebuild.
     Rebuild(RebuildStep),
     /// The new store is whole.
@@ -146,7 +148,9 @@ async fn onto(
     may_give_up(&plan.troubles, order.give_up_damaged)?;
     give_up(&vault, &mut plan).await?;
     set_aside(&content_dir, &plan.unclaimed, ground.clock.now())?;
-    clear(&places.folders.new)?;
+    // Not removed, even for a moment: without it, what was begun would not count as under way.
+    empty(&places.folders.new)?;
+    at(RestoreStep::Emptied)?;
     let store = ground.engine.open(&places.folders.new).await?;
     let parts = RebuildParts {
         records: ground.records(store),

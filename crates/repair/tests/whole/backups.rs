@@ -351,7 +351,7 @@ async fn a_folder_may_be_named_with_a_slash_a_link_or_be_there_and_a_mount_point
 #[tokio::test]
 async fn interrupted_at_any_step_a_restore_is_run_again_and_completes() {
     let origin = backed_up().await;
-    for (slots_too, steps) in [(true, 12), (false, 11)] {
+    for (slots_too, steps) in [(true, 13), (false, 12)] {
         for kill_at in 0.. {
             let house = House::empty();
             for folder in ["backup", "backup-slots", "slots"] {
