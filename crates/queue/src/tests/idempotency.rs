@@ -23,7 +23,9 @@ fn request(book: &Idempotency, key: &str, body: &str) -> KeyedRequest {
 
 fn of(book: &Idempotency, [caller, route, key]: [&str; 3], body: &[&[u8]]) -> KeyedRequest {
     let mut digest = book.digest(&[b"query"]);
-    body.iter().for_each(|piece| digest.update(piece));
+    for piece in body {
+        digest.update(piece);
+    }
     book.request(caller, route, key).with(digest)
 }
 
