@@ -31,6 +31,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -91,12 +92,21 @@ impl Home {
         Vault::open(self.paths(), Mode::Simulated, provider, keys, rng, clock).await
     }
 
+    /// A task of the vault before may still hold the slot file for a moment.
     async fn open_with(&self, provider: Arc<dyn KeyProvider>) -> Vault {
-        self.try_open_with(provider).await.unwrap().0
+        let opening = async {
+            loop {
+                match self.try_open_with(provider.clone()).await {
+                    Err(VaultError::InUse { .. }) => tokio::task::yield_now().await,
+                    opened => return opened.unwrap().0,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), opening).await.expect("the vault before lets go")
     }
 
     async fn open(&self) -> Vault {
-        self.try_open().await.unwrap().0
+        self.open_with(self.provider.clone()).await
     }
 
     /// Everything on the disk: what a refusal must leave as it was.
